@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: ISC
+/*
+ * events.h: every event id the daemons can log, once, with level and meaning.
+ *
+ * Ids are stable: alarms, runbooks and docs/events.md (one heading per id) refer to them,
+ * and a lint compares both lists. Append rows in the block of their owner; never reuse an
+ * id for another meaning. Level is the usual one; log_event_at() may deviate.
+ *
+ * X(NAME, "id", level, "one-line meaning"): gives the enum constant EVENT_NAME.
+ */
+#ifndef EVENTS_H
+#define EVENTS_H
+
+/* base and daemon: both programs */
+#define EVENTS_COMMON(X)                                                                   \
+	X(DAEMON_START, "daemon.start", LOG_NOTICE, "the daemon starts")                   \
+	X(DAEMON_READY, "daemon.ready", LOG_NOTICE, "all roles are ready, work begins")    \
+	X(DAEMON_STOP, "daemon.stop", LOG_NOTICE, "the daemon stops on request")           \
+	X(DAEMON_FAILED, "daemon.failed", LOG_ERR, "the daemon gives up")                  \
+	X(CONFIG_ERROR, "config.error", LOG_ERR, "the configuration is refused")           \
+	X(RELOAD_REFUSED, "reload.refused", LOG_WARNING, "SIGHUP does nothing here")       \
+	X(LINK_GONE, "link.gone", LOG_ERR, "the interface has disappeared")                \
+	X(LINK_BACK, "link.back", LOG_NOTICE, "the interface is there again")              \
+	X(ROLE_START, "role.start", LOG_INFO, "a role process was started")                \
+	X(ROLE_READY, "role.ready", LOG_NOTICE, "a role is ready; its walls are listed")   \
+	X(ROLE_DIED, "role.died", LOG_ERR, "a role ended although nobody asked it to")     \
+	X(ROLE_RESTART, "role.restart", LOG_WARNING, "a role is started again")            \
+	X(ROLE_ALARM, "role.alarm", LOG_CRIT, "a role keeps dying")                        \
+	X(ROLE_STOPPED, "role.stopped", LOG_INFO, "a role ended as asked")                 \
+	X(ROLE_KILLED, "role.killed", LOG_WARNING, "a role overstayed its stop limit")     \
+	X(IPC_VIOLATION, "ipc.violation", LOG_CRIT, "a role broke the message protocol")   \
+	X(RING_VIOLATION, "ring.violation", LOG_CRIT, "a role wrote impossible indices")   \
+	X(SANDBOX_DEGRADED, "sandbox.degraded", LOG_WARNING, "a wall is missing here")     \
+	X(CLOCK_STEP, "clock.step", LOG_WARNING, "wall clock and boot clock moved apart")  \
+	X(RETURN_SEEN, "return.seen", LOG_ALERT,                                           \
+	  "the one-way link carried something back")                                       \
+	X(SUMMARY, "summary", LOG_INFO, "figures of one interval")                         \
+	X(DEBUG, "debug", LOG_DEBUG, "detail for developers, not stable")
+
+/* tx: appended by the owner of tx/ */
+#define EVENTS_TX(X)                                                                       \
+	X(LINK_DOWN, "link.down", LOG_ERR, "the diode port is down; tx waits")             \
+	X(LINK_UP, "link.up", LOG_NOTICE, "the diode port is up again")                    \
+	X(LINK_FAILED, "link.failed", LOG_ERR, "the diode port refuses frames")            \
+	X(EPOCH_STORED, "epoch.stored", LOG_INFO,                                          \
+	  "a session was opened and its epoch stored")                                     \
+	X(EPOCH_REFUSED, "epoch.refused", LOG_ERR,                                         \
+	  "the epoch could not be stored: no new session")
+
+/* rx: appended by the owner of rx/ */
+#define EVENTS_RX(X)                                                                       \
+	X(INTAKE_PUMP, "intake.pump", LOG_WARNING, "the receive ring is refused, libpcap serves") \
+	X(FLOORS_FAILED, "floors.failed", LOG_ERR,                                         \
+	  "epoch and lane floors could not be stored")                                     \
+	X(FILE_PUBLISHED, "file.published", LOG_INFO,                                      \
+	  "a verified file stands under its name")                                         \
+	X(FILE_ASIDE, "file.aside", LOG_INFO,                                              \
+	  "an older verified file went to generations")                                    \
+	X(FILE_QUARANTINED, "file.quarantined", LOG_WARNING,                               \
+	  "an object was refused and put aside")                                           \
+	X(FILE_WITHDRAWN, "file.withdrawn", LOG_NOTICE, "the sender gave an object up")    \
+	X(OBJECT_DAMAGED, "object.damaged", LOG_WARNING,                                   \
+	  "an object has holes that repair cannot fill")                                   \
+	X(OBJECT_HELD, "object.held", LOG_ERR,                                             \
+	  "an object cannot be written; its data is dropped")                              \
+	X(OBJECT_REFUSED, "object.refused", LOG_WARNING,                                   \
+	  "a record about an object makes no sense")                                       \
+	X(MANIFEST_STORED, "manifest.stored", LOG_INFO,                                    \
+	  "a signed manifest is verified and stored")                                      \
+	X(MANIFEST_REFUSED, "manifest.refused", LOG_ERR, "a manifest is refused")          \
+	X(MANIFEST_MISSING, "manifest.missing", LOG_WARNING,                               \
+	  "manifests were announced and did not come")                                     \
+	X(CHAIN_RESTARTED, "chain.restarted", LOG_ERR,                                     \
+	  "the sender began a new chain of manifests")                                     \
+	X(CHAIN_FORK, "chain.fork", LOG_CRIT, "two different manifests of one name")       \
+	X(CHAIN_BROKEN, "chain.broken", LOG_CRIT, "a manifest names another predecessor")  \
+	X(DISK_FULL, "disk.full", LOG_ERR, "no room for objects; data is dropped")         \
+	X(DISK_OK, "disk.ok", LOG_NOTICE, "there is room for objects again")               \
+	X(STATE_UNWRITABLE, "state.unwritable", LOG_ERR,                                   \
+	  "state cannot be written; work waits")                                           \
+	X(STATE_CUT, "state.cut", LOG_NOTICE, "the torn end of a state file was cut off")  \
+	X(GENERATION_DROPPED, "generation.dropped", LOG_INFO,                              \
+	  "an old generation was removed")                                                 \
+	X(SESSION_ACCEPTED, "session.accepted", LOG_NOTICE,                                \
+	  "a session of the sender is accepted")                                           \
+	X(SESSION_REFUSED, "session.refused", LOG_WARNING, "an announce is refused")       \
+	X(SESSION_ENDED, "session.ended", LOG_NOTICE, "a session of the sender has ended") \
+	X(SESSION_UNKNOWN, "session.unknown", LOG_WARNING,                                 \
+	  "frames of a session never announced")                                           \
+	X(LINK_SILENT, "link.silent", LOG_ERR, "nothing comes from the sender any more")   \
+	X(LINK_HEARD, "link.heard", LOG_NOTICE, "the sender is heard again")               \
+	X(FRAMES_LOST, "frames.lost", LOG_WARNING, "frames were lost on the link")         \
+	X(FRAMES_REFUSED, "frames.refused", LOG_ERR, "frames failed authentication")       \
+	X(FRAMES_DUPLICATE, "frames.duplicate", LOG_WARNING,                               \
+	  "frames came twice on one link")                                                 \
+	X(WINDOW_INCOMPLETE, "window.incomplete", LOG_WARNING,                             \
+	  "more was lost than repair can give back")                                       \
+	X(MARGIN_THIN, "margin.thin", LOG_WARNING,                                         \
+	  "a window was repaired with nothing to spare")                                   \
+	X(KERNEL_DROP, "kernel.drop", LOG_WARNING, "our own receive ring overflowed")      \
+	X(POOL_EVICTED, "pool.evicted", LOG_WARNING, "the window pool is full")            \
+	X(RECORDS_MALFORMED, "records.malformed", LOG_ERR,                                 \
+	  "authenticated symbols do not parse")                                            \
+	X(RETURN_PATH, "return.path", LOG_CRIT, "the link is not one-way")                 \
+	X(TX_PERMISSIVE, "tx.permissive", LOG_WARNING,                                     \
+	  "the sender runs without its full sandbox")                                      \
+	X(WIRE_VERSION, "wire.version", LOG_WARNING, "frames of another wire version")     \
+	X(PUBLISH_VIOLATION, "publish.violation", LOG_CRIT,                                \
+	  "decode said what no honest decode can say")
+
+#define EVENTS(X) EVENTS_COMMON(X) EVENTS_TX(X) EVENTS_RX(X)
+
+#define EVENTS_ENUM(name, id, level, meaning) EVENT_##name,
+enum event {
+	EVENTS(EVENTS_ENUM) EVENT_COUNT /* number of events, not one of them */
+};
+#undef EVENTS_ENUM
+
+/* Text of an event and its usual level; any number out of range gives "debug". */
+const char *event_id(enum event event);
+int event_level(enum event event);
+const char *event_meaning(enum event event);
+
+#endif
