@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: ISC
+#include "keys.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base32.h"
+#include "digest.h"
+#include "keys_text.h"
+#include "seal.h"
+
+int keys_init(struct km_err *err)
+{
+	uint8_t probe[DIGEST_LEN];
+
+	if (sodium_init() < 0)
+		return km_err_set(err, EX_OSERR,
+				  "libsodium does not start: no source of randomness?");
+	/* What this program computes must not depend on the host's openssl.cnf. */
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 ||
+	    seal_prepare() != KM_OK)
+		return km_err_set(
+			err, EX_OSERR,
+			"libcrypto has no AES-256-GCM: install OpenSSL 3's default "
+			"provider");
+	digest_sha256(probe, "", 0);
+	return 0;
+}
+
+void keys_sign_from_seed(struct keys_sign_secret *k, const uint8_t key_number[8],
+			 const uint8_t seed[32])
+{
+	memcpy(k->pub.key_number, key_number, sizeof(k->pub.key_number));
+	crypto_sign_seed_keypair(k->pub.pk, k->sk, seed);
+}
+
+void keys_box_from_secret(struct keys_box_secret *k, const uint8_t sk[32])
+{
+	memmove(k->sk, sk, sizeof(k->sk));
+	crypto_scalarmult_base(k->pub.pk, k->sk);
+	keys_text_box_id(k->pub.id, k->pub.pk);
+}
+
+void keys_sign_generate(struct keys_sign_secret *k)
+{
+	uint8_t number[8], seed[32];
+
+	randombytes_buf(number, sizeof(number));
+	randombytes_buf(seed, sizeof(seed));
+	keys_sign_from_seed(k, number, seed);
+	sodium_memzero(seed, sizeof(seed));
+}
+
+void keys_box_generate(struct keys_box_secret *k)
+{
+	uint8_t sk[32];
+
+	randombytes_buf(sk, sizeof(sk));
+	keys_box_from_secret(k, sk);
+	sodium_memzero(sk, sizeof(sk));
+}
+
+void keys_sign_wipe(struct keys_sign_secret *k)
+{
+	sodium_memzero(k, sizeof(*k));
+}
+
+void keys_box_wipe(struct keys_box_secret *k)
+{
+	sodium_memzero(k, sizeof(*k));
+}
+
+void keys_fingerprint(char *out, const uint8_t pk[32])
+{
+	uint8_t d[DIGEST_LEN];
+
+	digest_sha256(d, pk, 32);
+	base32_encode(out, d, 20, 4);
+}
