@@ -120,6 +120,8 @@
 	X(SESSION_ACCEPTED, "session.accepted", LOG_NOTICE,                                \
 	  "a session of the sender is accepted")                                           \
 	X(SESSION_REFUSED, "session.refused", LOG_WARNING, "an announce is refused")       \
+	X(SESSION_FAR, "session.far", LOG_ERR,                                             \
+	  "a session is accepted though its epoch is far from our clock")                  \
 	X(SESSION_ENDED, "session.ended", LOG_NOTICE, "a session of the sender has ended") \
 	X(SESSION_UNKNOWN, "session.unknown", LOG_WARNING,                                 \
 	  "frames of a session never announced")                                           \

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: ISC
+#include "fleet.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+
+/* How long a stop may go unseen while a role starts. */
+#define FLEET_SLICE_MS 100
+
+static volatile sig_atomic_t fleet_stop_signal;
+static volatile sig_atomic_t fleet_hup_signal;
+
+static void fleet_on_signal(int sig)
+{
+	if (sig == SIGHUP)
+		fleet_hup_signal = 1;
+	else
+		fleet_stop_signal = sig;
+}
+
+static void fleet_catch_signals(void)
+{
+	static const int caught[] = {SIGTERM, SIGINT, SIGHUP};
+	struct sigaction action = {.sa_handler = fleet_on_signal};
+
+	fleet_stop_signal = 0;
+	fleet_hup_signal = 0;
+	(void)sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < KM_COUNT(caught); i++)
+		(void)sigaction(caught[i], &action, NULL);
+	/* a reader of our log that has gone must not take the daemon with it */
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* Trying again would only fail again: the human has to do something first. */
+static bool fleet_is_final(int code)
+{
+	return code == EX_USAGE || code == EX_NOPERM || code == EX_CONFIG;
+}
+
+static void fleet_end(struct fleet *f, int code)
+{
+	if (f->ending)
+		return;
+	f->ending = true;
+	f->code = code;
+}
+
+/* Asks the roles of mask to end, in stop order; kills what overstays limit_ns. */
+static size_t fleet_stop_mask(struct fleet *f, uint32_t mask, uint64_t limit_ns)
+{
+	struct role_child *list[FLEET_ROLES_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->plan->n; i++) {
+		uint8_t role = f->plan->stop_order[i];
+
+		if (mask >> role & 1)
+			list[n++] = &f->child[role];
+	}
+	return supervise_stop(list, n, limit_ns);
+}
+
+/* role_await_ready() in slices, so that a stop need not wait for a role's long set-up. */
+static int fleet_await_ready(struct role_child *child, struct km_err *err)
+{
+	const uint64_t deadline_ns = clock_add(clock_mono_ns(), FLEET_READY_NS);
+	struct pollfd fd = {.fd = child->control, .events = POLLIN};
+
+	while (clock_mono_ns() < deadline_ns) {
+		if (fleet_stop_signal)
+			return km_err_set(err, 0, "role %s: stopped while it starts",
+					  child->name);
+		if (poll(&fd, 1, FLEET_SLICE_MS) > 0)
+			return role_await_ready(child, CLOCK_NS_PER_SEC, err);
+	}
+	return km_err_set(err, EX_SOFTWARE, "role %s: not ready in time", child->name);
+}
+
+/* Starts the roles of mask, all of which are down. On -1 none of them runs. */
+static int fleet_bring_up(struct fleet *f, uint32_t mask, struct km_err *err)
+{
+	const struct fleet_plan *plan = f->plan;
+
+	if (plan->prepare && plan->prepare(plan->ctx, mask, err) != 0)
+		return -1;
+	for (size_t i = 0; i < plan->n; i++)
+		if ((mask >> i & 1) &&
+		    plan->roles[i].spawn(plan->ctx, &f->child[i], err) != 0)
+			goto out_kill;
+	/* in order: a later role's set-up may need an earlier one at work (source, signer) */
+	for (size_t i = 0; i < plan->n; i++)
+		if ((mask >> i & 1) && f->child[i].pid != 0 &&
+		    (fleet_await_ready(&f->child[i], err) != 0 ||
+		     role_go(&f->child[i], err) != 0))
+			goto out_kill;
+	f->down &= ~mask;
+	return 0;
+out_kill:
+	for (size_t i = 0; i < plan->n; i++)
+		if (mask >> i & 1)
+			role_kill(&f->child[i]);
+	return -1;
+}
+
+static void fleet_schedule(struct fleet *f, uint32_t mask, uint64_t due_ns)
+{
+	f->down |= mask;
+	for (size_t i = 0; i < f->plan->n; i++)
+		if ((mask >> i & 1) && f->due_ns[i] < due_ns)
+			f->due_ns[i] = due_ns;
+}
+
+/* Ends what cannot live without role i, and plans when all of it starts again. */
+static void fleet_note_death(struct fleet *f, size_t i, bool by_signal)
+{
+	uint32_t mask = f->plan->roles[i].with | UINT32_C(1) << i;
+	uint64_t now_ns = clock_mono_ns();
+	bool alarm;
+	uint64_t delay_ns = supervise_note_death(&f->history[i], now_ns, &alarm);
+
+	if (alarm) {
+		log_event(EVENT_ROLE_ALARM, "role %s has died %d times within a minute",
+			  f->plan->roles[i].name, SUPERVISE_ALARM_DEATHS);
+		/* it gives up by itself, again and again: what it shares may be damaged */
+		if (!by_signal)
+			mask = (UINT32_C(1) << f->plan->n) - 1;
+	}
+	(void)fleet_stop_mask(f, mask, FLEET_PEER_STOP_NS);
+	fleet_schedule(f, mask, clock_add(clock_mono_ns(), delay_ns));
+}
+
+static void fleet_handle_end(struct fleet *f, size_t i)
+{
+	struct role_exit exit;
+
+	/* a role that has done its part may go: code 0 is then no death */
+	if (f->plan->once)
+		f->child[i].stopping = true;
+	if (!role_reap(&f->child[i], &exit)) {
+		f->child[i].stopping = false;
+		return;
+	}
+	if (f->plan->once) {
+		if (exit.signalled || exit.number != 0)
+			fleet_end(f, exit.signalled ? EX_SOFTWARE : exit.number);
+		return;
+	}
+	if (!exit.signalled && fleet_is_final(exit.number)) {
+		log_event(EVENT_DAEMON_FAILED,
+			  "role %s says that trying again is pointless "
+			  "exit=%d",
+			  f->plan->roles[i].name, exit.number);
+		fleet_end(f, exit.number);
+		return;
+	}
+	fleet_note_death(f, i, exit.signalled);
+}
+
+/* A role at work says nothing on its control socket: whatever comes is a violation. */
+static void fleet_handle_message(struct fleet *f, size_t i)
+{
+	static const struct ipc_table nothing = {NULL, 0};
+	struct ipc_msg msg;
+
+	if (f->child[i].pid == 0 ||
+	    ipc_recv(f->child[i].control, &nothing, &msg, 0) != KM_ERR_MALFORMED)
+		return;
+	role_kill(&f->child[i]);
+	fleet_note_death(f, i, false);
+}
+
+/* Roles whose time to start again has come and that nothing holds back. */
+static uint32_t fleet_due(const struct fleet *f)
+{
+	uint64_t now_ns = clock_mono_ns();
+	uint32_t mask = 0;
+
+	for (size_t i = 0; i < f->plan->n; i++)
+		if ((f->down & ~f->held) >> i & 1 && f->due_ns[i] <= now_ns)
+			mask |= UINT32_C(1) << i;
+	return mask;
+}
+
+static void fleet_start_due(struct fleet *f)
+{
+	struct km_err err = KM_ERR_INIT;
+	uint32_t mask = fleet_due(f);
+
+	if (mask == 0)
+		return;
+	/* what a role died of may be visible by now: an interface that has gone holds it */
+	if (f->plan->tick(f->plan->ctx, f) != 0) {
+		fleet_end(f, 0);
+		return;
+	}
+	mask = fleet_due(f);
+	if (mask == 0)
+		return;
+	for (size_t i = 0; i < f->plan->n; i++) {
+		if (!(mask >> i & 1))
+			continue;
+		f->due_ns[i] = 0;
+		f->restarts++;
+		log_event(EVENT_ROLE_RESTART, "role %s is started again deaths=%llu",
+			  f->plan->roles[i].name, (unsigned long long)f->history[i].deaths);
+	}
+	if (fleet_bring_up(f, mask, &err) == 0 || fleet_stop_signal)
+		return;
+	log_event_at(LOG_ERR, EVENT_ROLE_RESTART, "restart failed: %s", err.text);
+	if (fleet_is_final(err.code))
+		fleet_end(f, err.code);
+	else
+		for (size_t i = 0; i < f->plan->n; i++)
+			if (mask >> i & 1)
+				fleet_note_death(f, i, true);
+}
+
+void fleet_restart(struct fleet *f, uint32_t mask, const char *why)
+{
+	for (size_t i = 0; i < f->plan->n; i++)
+		if (mask >> i & 1)
+			mask |= f->plan->roles[i].with;
+	log_event(EVENT_ROLE_RESTART, "%s", why);
+	(void)fleet_stop_mask(f, mask, FLEET_PEER_STOP_NS);
+	fleet_schedule(f, mask, clock_mono_ns());
+}
+
+static uint64_t fleet_deadline(const struct fleet *f, uint64_t tick_ns)
+{
+	uint64_t deadline_ns = tick_ns;
+
+	for (size_t i = 0; i < f->plan->n; i++)
+		if ((f->down & ~f->held) >> i & 1 && f->due_ns[i] < deadline_ns)
+			deadline_ns = f->due_ns[i];
+	return deadline_ns;
+}
+
+static void fleet_check_signals(struct fleet *f)
+{
+	if (fleet_hup_signal) {
+		fleet_hup_signal = 0;
+		log_event(EVENT_RELOAD_REFUSED, "SIGHUP does nothing: restart the daemon "
+						"to read a new configuration");
+	}
+	if (fleet_stop_signal) {
+		log_event(EVENT_DAEMON_STOP, "stopping signal=%d", (int)fleet_stop_signal);
+		fleet_end(f, 0);
+	}
+}
+
+static void fleet_step(struct fleet *f, uint64_t *next_tick_ns)
+{
+	struct role_child *list[FLEET_ROLES_MAX];
+	struct km_err err = KM_ERR_INIT;
+	uint32_t ended, readable;
+
+	for (size_t i = 0; i < f->plan->n; i++)
+		list[i] = &f->child[i];
+	if (supervise_wait(list, f->plan->n, NULL, 0, fleet_deadline(f, *next_tick_ns),
+			   &ended, &readable, &err) != 0) {
+		log_event(EVENT_DAEMON_FAILED, "%s", err.text);
+		fleet_end(f, err.code);
+		return;
+	}
+	for (size_t i = 0; i < f->plan->n; i++) {
+		if (ended >> i & 1)
+			fleet_handle_end(f, i);
+		else if (readable >> i & 1)
+			fleet_handle_message(f, i);
+	}
+	fleet_check_signals(f);
+	if (!f->ending && clock_mono_ns() >= *next_tick_ns) {
+		*next_tick_ns = clock_add(clock_mono_ns(), f->plan->tick_ns);
+		if (f->plan->tick(f->plan->ctx, f) != 0)
+			fleet_end(f, 0);
+	}
+	if (!f->ending)
+		fleet_start_due(f);
+}
+
+int fleet_run(struct fleet *f, const struct fleet_plan *plan)
+{
+	const uint32_t all = (UINT32_C(1) << plan->n) - 1;
+	uint64_t next_tick_ns = clock_mono_ns();
+	struct km_err err = KM_ERR_INIT;
+
+	memset(f, 0, sizeof(*f));
+	f->plan = plan;
+	for (size_t i = 0; i < plan->n; i++)
+		f->child[i] = (struct role_child)ROLE_CHILD_INIT;
+	fleet_catch_signals();
+	if (fleet_bring_up(f, all, &err) != 0) {
+		if (fleet_stop_signal) {
+			log_event(EVENT_DAEMON_STOP, "stopped before all roles were ready");
+			return 0;
+		}
+		log_event(EVENT_DAEMON_FAILED, "start: %s", err.text);
+		return err.code ? err.code : EX_SOFTWARE;
+	}
+	log_event(EVENT_DAEMON_READY, "all roles are ready");
+	while (!f->ending)
+		fleet_step(f, &next_tick_ns);
+	if (fleet_stop_mask(f, all, plan->stop_ns) != 0 && f->code == 0)
+		f->code = EX_SOFTWARE;
+	log_event(EVENT_DAEMON_STOP, "stopped code=%d", f->code);
+	return f->code;
+}

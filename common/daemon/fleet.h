@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: ISC
+/*
+ * fleet.h: all roles of one daemon as its supervisor runs them: start in order, start again
+ * what died together with what cannot live without it, stop in order.
+ *
+ * Built on role.h (one role) and supervise.h (when and how often). What a role is, which
+ * descriptors it gets and who depends on whom is the daemon's: a table of struct fleet_role
+ * and three functions. Never gives up on a role by itself, except when it says by its exit
+ * code that trying again cannot help: EX_USAGE, EX_NOPERM, EX_CONFIG end the daemon with
+ * that code.
+ *
+ * One per process, in its only thread. Logs role.restart, role.alarm, daemon.*.
+ */
+#ifndef FLEET_H
+#define FLEET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "role.h"
+#include "supervise.h"
+
+#define FLEET_ROLES_MAX 8
+
+/* A role has this long to become ready: publish may have to walk its state after a crash. */
+#define FLEET_READY_NS UINT64_C(120000000000)
+/* A role that is restarted for another's sake may finish what it does, this long. */
+#define FLEET_PEER_STOP_NS UINT64_C(2000000000)
+
+struct fleet;
+
+struct fleet_role {
+	const char *name;
+	uint32_t
+		with; /* roles (bits by index) that end and start again when this one died */
+	/* Calls role_spawn(). Leaving child->pid at 0 means: not needed now. */
+	int (*spawn)(void *ctx, struct role_child *child, struct km_err *err);
+};
+
+struct fleet_plan {
+	const struct fleet_role
+		*roles;		   /* in the order of their start: each is at work before
+					 * the next one need be ready */
+	size_t n;		   /* <= FLEET_ROLES_MAX */
+	const uint8_t *stop_order; /* n indices */
+	uint64_t stop_ns;	   /* limit for each role when the daemon stops */
+	bool once; /* any end but code 0 ends the daemon; code 0 just leaves the role out */
+	uint64_t tick_ns;
+	/* Before the roles of mask start (all of them ended): rings, sockets. */
+	int (*prepare)(void *ctx, uint32_t mask, struct km_err *err);
+	/* Every tick_ns, and before roles start again. Not 0: stop in order (and leave with code 0). */
+	int (*tick)(void *ctx, struct fleet *fleet);
+	void *ctx;
+};
+
+struct fleet {
+	const struct fleet_plan *plan;
+	struct role_child child[FLEET_ROLES_MAX];
+	struct supervise_history history[FLEET_ROLES_MAX];
+	uint64_t due_ns[FLEET_ROLES_MAX]; /* when a role that is down starts again */
+	uint32_t down;			  /* ended, to be started again */
+	uint32_t held;			  /* not started again as long as the bit is set */
+	uint64_t restarts;		  /* roles started again, for the counters page */
+	int code;			  /* exit code when `ending` */
+	bool ending;
+};
+
+/*
+ * Runs until a signal (SIGTERM, SIGINT) asks to stop, tick says so or a role makes it
+ * pointless. Returns the daemon's exit code. Everything is stopped when it returns.
+ */
+KM_MUST_CHECK int fleet_run(struct fleet *fleet, const struct fleet_plan *plan);
+
+/* Ends the roles of mask and starts them again (from tick). `why` goes to the log. */
+void fleet_restart(struct fleet *fleet, uint32_t mask, const char *why);
+
+#endif

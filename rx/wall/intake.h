@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: ISC
+/*
+ * The wall between rx capture and rx decode. Two forms:
+ *
+ * ring: capture opens a TPACKET_V3 socket, filters, locks and binds it, hands
+ *	the descriptor over and exits; decode maps the ring (INTAKE_* below says its shape).
+ * pump: capture stays and copies frames as they come from libpcap (live, or a
+ *	recorded file for `replay`) into a byte-slot ring (base/ring.h) that decode reads.
+ *	It parses nothing.
+ */
+#ifndef INTAKE_H
+#define INTAKE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ring.h"
+
+enum intake_form {
+	INTAKE_RING = 1,
+	INTAKE_PUMP = 2,
+};
+
+/* TPACKET_V3 geometry: decided by the supervisor, used by both. */
+struct intake_plan {
+	uint32_t form;
+	uint32_t block_bytes;  /* power of two, multiple of the page */
+	uint32_t blocks;
+	uint32_t retire_ms;
+	uint32_t frame_max;    /* bytes of the largest link frame */
+};
+
+/* Pump: one ring slot per frame of sizeof(struct intake_frame) + frame_max bytes. */
+#define INTAKE_PUMP_SLOTS 4096u
+struct intake_frame {
+	uint32_t len;	   /* captured bytes that follow, Ethernet header included */
+	uint32_t wire_len; /* on the wire; larger = cut short */
+	uint64_t time_ns;  /* CLOCK_REALTIME of capture */
+	uint32_t drops;	   /* libpcap's drop counter so far */
+	uint32_t end;	   /* 1: end of a recorded file, no frame */
+	uint8_t bytes[];
+};
+
+/*
+ * How capture hands over. Its argument `--intake ring|pump` says which form to try. Ring: after
+ * "go" one message with the locked and bound socket on the control socket, then exit 0; when
+ * the kernel refuses the ring, exit INTAKE_EXIT_REFUSED before ready (with capture = auto
+ * the supervisor then starts it again with `pump`). Pump: no message, it stays.
+ * Replay: pump with `--replay`; the recorded file is open at INTAKE_FD_REPLAY. After its end
+ * it submits one slot with `end` = 1 and exits 0. (decode, keeper and publish get `--replay`
+ * too: the keeper then takes an epoch however far from our clock.)
+ */
+#define INTAKE_MSG_SOCKET 64 /* IPC_TYPE_OWN: no body, one descriptor */
+#define INTAKE_EXIT_REFUSED 79 /* behind the sysexits */
+#define INTAKE_FD_REPLAY 11
+
+/* Slot size of the pump, and bytes of its memfd: one plain ring at offset 0 with its own bells. */
+static inline uint32_t intake_pump_slot(const struct intake_plan *plan)
+{
+	return (uint32_t)(sizeof(struct intake_frame) + plan->frame_max + 7u) & ~7u;
+}
+static inline size_t intake_pump_bytes(const struct intake_plan *plan)
+{
+	return ring_bytes(intake_pump_slot(plan), INTAKE_PUMP_SLOTS);
+}
+
+#endif
