@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: ISC
+#include "capture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "intake.h"
+#include "ipc.h"
+#include "link_packet_ring.h"
+#include "link_pcap.h"
+#include "log.h"
+#include "deliver.h"
+#include "ring.h"
+#include "rx_config.h"
+#include "shm.h"
+#include "stats.h"
+
+#define CAPTURE_STATS(X)                                                                  \
+	X(CAPTURE_FRAMES, "frames_pumped")                                                \
+	X(CAPTURE_DROPS, "kernel_drops")                                                  \
+	X(CAPTURE_RING_BYTES, "ring_bytes")
+
+enum capture_stat { CAPTURE_STATS(STATS_ENUM_ROW) CAPTURE_STAT_COUNT };
+static const char *const capture_stat_names[] = {CAPTURE_STATS(STATS_NAME_ROW)};
+
+struct capture {
+	struct rx_config config;
+	struct intake_plan plan;
+	struct stats_map stats_map;
+	struct stats_writer stats;
+	bool pump, replay;
+};
+
+static void capture_arguments(struct capture *c, const struct role_ctx *ctx)
+{
+	for (int i = 0; i < ctx->argc; i++) {
+		if (strcmp(ctx->argv[i], "--replay") == 0)
+			c->replay = c->pump = true;
+		else if (strcmp(ctx->argv[i], "--intake") == 0 && i + 1 < ctx->argc)
+			c->pump |= strcmp(ctx->argv[i + 1], "pump") == 0;
+	}
+}
+
+/* MTU smaller than configured: frames would be cut or never come; say it before they don't. */
+static int capture_check_mtu(const struct capture *c, uint32_t mtu, struct km_err *err)
+{
+	if (mtu >= c->config.mtu)
+		return 0;
+	return km_err_set(err, EX_CONFIG,
+			  "interface %s: MTU %u is below the configured %u: "
+			  "`ip link set %s mtu %u` or lower `mtu`",
+			  c->config.interface, mtu, c->config.mtu, c->config.interface,
+			  c->config.mtu);
+}
+
+static int capture_ring(struct capture *c, struct role_ctx *ctx, struct km_err *err)
+{
+	char extra[96];
+	uint32_t mtu = 0;
+	bool refused;
+	_cleanup_close_ int fd = link_packet_ring_open(c->config.interface, c->config.ethertype,
+						       &c->plan, &mtu, &refused, err);
+
+	if (fd < 0) {
+		if (refused)
+			err->code = INTAKE_EXIT_REFUSED;
+		return -1;
+	}
+	if (capture_check_mtu(c, mtu, err) < 0)
+		return -1;
+	if (sandbox_drop_caps(0, &ctx->sandbox, err) < 0)
+		return -1;
+	stats_set(&c->stats, CAPTURE_RING_BYTES, (uint64_t)c->plan.block_bytes * c->plan.blocks);
+	snprintf(extra, sizeof(extra), "receive ring %u x %u bytes, filter locked", c->plan.blocks,
+		 c->plan.block_bytes);
+	if (role_ready(ctx, extra, err) < 0)
+		return -1;
+	if (ipc_send(ctx->control, INTAKE_MSG_SOCKET, NULL, 0, &fd, 1,
+		     clock_mono_ns() + CLOCK_NS_PER_SEC) != KM_OK)
+		return km_err_set(err, EX_OSERR, "the socket could not be handed over");
+	return 0;
+}
+
+static int capture_pump_loop(struct capture *c, struct role_ctx *ctx, struct link_pcap *link,
+			     struct ring *ring, struct km_err *err)
+{
+	for (;;) {
+		enum link_pcap_result result = link_pcap_pump(link, ring, err);
+
+		stats_set(&c->stats, CAPTURE_FRAMES, link_pcap_frames(link));
+		stats_set(&c->stats, CAPTURE_DROPS, link_pcap_drops(link));
+		if (result == LINK_PCAP_ERROR)
+			return -1;
+		if (result == LINK_PCAP_END || role_stop_requested(ctx))
+			return 0;
+	}
+}
+
+static int capture_pump(struct capture *c, struct role_ctx *ctx, struct km_err *err)
+{
+	struct shm_map map = {0};
+	struct ring ring;
+	struct link_pcap *link;
+	int rc;
+
+	if (shm_map(&map, RX_FD_INTAKE, intake_pump_bytes(&c->plan), SHM_MAP_WRITE, err) < 0)
+		return km_err_prefix(err, "pump ring");
+	if (ring_attach(&ring, map.p, map.len, intake_pump_slot(&c->plan), INTAKE_PUMP_SLOTS,
+			RING_PRODUCER) != KM_OK)
+		return km_err_set(err, EX_SOFTWARE, "pump ring: cannot be attached");
+	link = c->replay ? link_pcap_open_file(INTAKE_FD_REPLAY, &c->plan, err)
+			 : link_pcap_open(c->config.interface, c->config.ethertype, &c->plan,
+					  c->config.ring_bytes, err);
+	if (link == NULL)
+		return -1;
+	rc = sandbox_drop_caps(0, &ctx->sandbox, err);
+	if (rc == 0)
+		rc = role_ready(ctx, c->replay ? "recorded file" : "libpcap", err);
+	if (rc == 0)
+		rc = capture_pump_loop(c, ctx, link, &ring, err);
+	link_pcap_close(link);
+	shm_unmap(&map);
+	return rc;
+}
+
+int capture_main(struct role_ctx *ctx)
+{
+	static struct capture capture;
+	struct km_err err = KM_ERR_INIT;
+	int rc;
+
+	capture_arguments(&capture, ctx);
+	rc = rx_config_for_role(&capture.config, RX_FD_CONFIG, ctx->argc, ctx->argv, &err);
+	if (rc == 0)
+		rc = stats_map_rw(&capture.stats_map, RX_FD_STATS, &err);
+	if (rc == 0)
+		rc = stats_claim(&capture.stats_map, &capture.stats, RX_STATS_CAPTURE, "capture",
+				 capture_stat_names, CAPTURE_STAT_COUNT, &err);
+	if (rc == 0) {
+		rx_config_intake_plan(&capture.config, &capture.plan);
+		rc = capture.pump ? capture_pump(&capture, ctx, &err)
+				  : capture_ring(&capture, ctx, &err);
+	}
+	if (rc == 0 || err.code == 0)
+		return 0;
+	log_event(EVENT_DAEMON_FAILED, "%s", err.text);
+	return err.code;
+}

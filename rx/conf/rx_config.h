@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: ISC
+/*
+ * The effective configuration of katamichi-rx, one struct, filled and judged by
+ * rx_config_load(). Every role parses the same sealed copy of the bytes that
+ * the supervisor read.
+ */
+#ifndef RX_CONFIG_H
+#define RX_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "intake.h"
+#include "km_err.h"
+#include "manifest.h"
+#include "segment.h"
+#include "wire_limits.h"
+
+#define RX_PATH_LEN 512u
+#define RX_TRUSTED_MAX 16u
+
+enum rx_capture {
+	RX_CAPTURE_AUTO, /* ring, or libpcap when the kernel refuses the ring */
+	RX_CAPTURE_RING,
+	RX_CAPTURE_PCAP,
+};
+
+enum rx_replace {
+	RX_REPLACE_GENERATION,
+	RX_REPLACE_REFUSE,
+};
+
+struct rx_config_channel {
+	char name[MANIFEST_NAME_MAX + 1];
+	uint16_t number;
+	char owner[MANIFEST_TEXT_MAX + 1];
+	char purpose[MANIFEST_TEXT_MAX + 1];
+	char classification[MANIFEST_TEXT_MAX + 1];
+	char root[RX_PATH_LEN]; /* ROOT/{.incoming,.quarantine,generations,manifests,tree} */
+	uint8_t replace;	/* enum rx_replace */
+	uint32_t keep_generations; /* per path, 10 */
+	uint64_t keep_ns;	   /* keep_days of generations, 30 days */
+	uint64_t max_object;	   /* bytes, 1 TiB */
+	uint64_t min_free;	   /* bytes left free on the root's file system, 1 GiB */
+	uint16_t file_mode, dir_mode; /* 0644, 0755 */
+	unsigned fec_k, fec_m, depth_max; /* the transmitter's; only to judge the pool */
+};
+
+struct rx_config {
+	char name[64];
+	char interface[16];
+	uint16_t ethertype;
+	uint16_t vlan;
+	uint32_t mtu; /* 0: the interface's */
+	uint16_t environment;
+	uint8_t capture;      /* enum rx_capture */
+	uint64_t ring_bytes;  /* receive ring, 64 MiB */
+	uint32_t retire_ms;   /* 2 */
+	uint64_t pool_bytes;  /* window pool, 256 MiB */
+	uint64_t hold_bytes;  /* frames of sessions not yet announced, 16 MiB */
+	char state_dir[RX_PATH_LEN];
+	char run_dir[RX_PATH_LEN];
+	char key[RX_PATH_LEN];
+	char trust[RX_TRUSTED_MAX][RX_PATH_LEN]; /* tx public keys (minisign .pub) */
+	unsigned trusted;
+	uint64_t silent_ns;   /* alarm `link silent` after this, 5 s */
+	char user[64];
+	char fec_kernel[16];
+	int log_level;
+	uint64_t summary_ns; /* 60 s */
+
+	struct rx_config_channel channel[WIRE_CHANNELS_MAX];
+	unsigned channels;
+
+	uint8_t digest[32];
+};
+
+int rx_config_load(struct rx_config *config, const char *bytes, size_t len,
+		   const char *file_name, FILE *report);
+
+/* The effective configuration of the file with the origin of each value, as a file that
+ * parses again. */
+int rx_config_dump(const char *bytes, size_t len, const char *file_name, FILE *out,
+		   struct km_err *err);
+
+/* What a role calls first: reads the sealed copy at FD, parses it again, and
+ * overrides the MTU by the `--mtu N` among its arguments. */
+int rx_config_for_role(struct rx_config *config, int fd, int argc, char **argv,
+		       struct km_err *err);
+
+/* Shapes of what roles share, from the configuration. MTU must be resolved. */
+void rx_config_segment_plan(const struct rx_config *config, struct segment_plan *plan);
+void rx_config_intake_plan(const struct rx_config *config, struct intake_plan *plan);
+
+/* Largest symbol at this MTU, and bytes of the Ethernet header. MTU must be resolved. */
+uint32_t rx_config_symbol_size(const struct rx_config *config);
+uint32_t rx_config_link_header_len(const struct rx_config *config); /* 14 or 18 */
+
+/* The configured channel NUMBER, or NULL. */
+const struct rx_config_channel *rx_config_channel(const struct rx_config *config, uint16_t number);
+
+#endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: ISC
+/* What must agree between keys. Everything here is decided by the file (and the MTU) alone. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frame.h"
+#include "host.h"
+#include "rx_table.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+uint64_t rx_window_slots(uint64_t fec_k, uint64_t fec_m, uint64_t depth)
+{
+	return depth * (fec_k + fec_m);
+}
+
+uint32_t rx_slot_stride(uint32_t mtu)
+{
+	size_t symbol = frame_symbol_size(mtu);
+
+	/* an odd number of cache lines, so that equal offsets spread over all cache sets */
+	return (uint32_t)((((symbol + 63) / 64) | 1) * 64);
+}
+
+int rx_parse_mode(const char *text)
+{
+	size_t n = strlen(text);
+	long mode;
+
+	if (n < 3 || n > 4 || text[strspn(text, "01234567")] != '\0')
+		return -1;
+	mode = strtol(text, NULL, 8);
+	return mode <= 0777 ? (int)mode : -1;
+}
+
+static void judge_paths(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	const char *root = raw->channel[i].root;
+
+	for (uint32_t j = 0; j < i; j++) {
+		size_t a = strlen(root), b = strlen(raw->channel[j].root);
+		const char *longer = a >= b ? root : raw->channel[j].root;
+		size_t n = a < b ? a : b;
+
+		if (n == 0 || memcmp(root, raw->channel[j].root, n) != 0)
+			continue;
+		if (longer[n] == '\0' || longer[n] == '/')
+			conf_report_add(
+				report, raw, "channel", i, "root",
+				"lies in the root of channel %s, or that one in it: "
+				"every channel needs a tree of its own",
+				raw->channel[j].name);
+	}
+}
+
+static void judge_channel(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	const struct rx_raw_channel *c = &raw->channel[i];
+	int file_mode = rx_parse_mode(c->file_mode), dir_mode = rx_parse_mode(c->dir_mode);
+
+	for (uint32_t j = 0; j < i; j++)
+		if (c->number != 0 && raw->channel[j].number == c->number)
+			conf_report_add(report, raw, "channel", i, "number",
+					"is already the number of channel %s",
+					raw->channel[j].name);
+	if (!host_name_is_plain(c->name))
+		conf_report_add(report, raw, "channel", i, NULL,
+				"a channel's name is made of letters, digits, '-', '_' and "
+				"'.', and does not begin with '.': it names a directory");
+	if (file_mode < 0 || (file_mode & 0400) == 0 || (file_mode & 0133) != 0)
+		conf_report_add(
+			report, raw, "channel", i, "file_mode",
+			"is no mode for published files: octal, readable by us, "
+			"writable by nobody else and never executable, such as 0644 or "
+			"0640");
+	if (dir_mode < 0 || (dir_mode & 0700) != 0700 || (dir_mode & 022) != 0)
+		conf_report_add(
+			report, raw, "channel", i, "dir_mode",
+			"is no mode for published directories: octal, all rights for "
+			"us and no write for others, such as 0755 or 0750");
+	if (c->fec_k + c->fec_m > WIRE_FEC_POINTS)
+		conf_report_add(report, raw, "channel", i, "fec_k",
+				"fec_k and fec_m together are at most %u", WIRE_FEC_POINTS);
+	judge_paths(raw, report, i);
+}
+
+static void judge_trust(const struct rx_raw *raw, struct conf_report *report)
+{
+	for (uint32_t i = 0; i < raw->trust.n && i < CONF_LIST_MAX; i++) {
+		if (raw->trust.item[i][0] != '/')
+			conf_report_add(report, raw, "receiver", 0, "trust",
+					"item %u is not an absolute path", i + 1);
+		for (uint32_t j = 0; j < i; j++)
+			if (strcmp(raw->trust.item[i], raw->trust.item[j]) == 0)
+				conf_report_add(report, raw, "receiver", 0, "trust",
+						"items %u and %u are the same file", j + 1,
+						i + 1);
+	}
+}
+
+void rx_judge_pool(const struct rx_raw *raw, uint32_t mtu, struct conf_report *report)
+{
+	uint64_t stride = rx_slot_stride(mtu);
+	uint64_t most = 0;
+	uint32_t which = 0;
+
+	for (uint32_t i = 0; i < raw->channels && i < WIRE_CHANNELS_MAX; i++) {
+		const struct rx_raw_channel *c = &raw->channel[i];
+		uint64_t slots = rx_window_slots(c->fec_k, c->fec_m, c->fec_depth);
+
+		if (slots <= most)
+			continue;
+		most = slots;
+		which = i;
+	}
+	if (most * stride <= raw->pool_bytes)
+		return;
+	conf_report_add(report, raw, "receiver", 0, "pool",
+			"one window of channel %s at MTU %" PRIu32 " takes %" PRIu64
+			" bytes: set pool = %" PRIu64
+			" MiB, or a smaller fec_depth on both "
+			"sides",
+			raw->channel[which].name, mtu, most * stride,
+			(most * stride + MIB - 1) / MIB);
+}
+
+void rx_judge(const struct rx_raw *raw, struct conf_report *report)
+{
+	if (raw->interface[0] != '\0' && !host_name_is_plain(raw->interface))
+		conf_report_add(report, raw, "receiver", 0, "interface",
+				"is not the name of an interface");
+	if (strcmp(raw->state_dir, raw->run_dir) == 0)
+		conf_report_add(report, raw, "receiver", 0, "run_dir",
+				"is also state_dir; give it a directory of its own");
+	judge_trust(raw, report);
+	for (uint32_t i = 0; i < raw->channels && i < WIRE_CHANNELS_MAX; i++)
+		judge_channel(raw, report, i);
+	if (raw->mtu != 0)
+		rx_judge_pool(raw, (uint32_t)raw->mtu, report);
+}

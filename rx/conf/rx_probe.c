@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: ISC
+#include "rx_probe.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "ask.h"
+#include "deliver.h"
+#include "fec.h"
+#include "intake.h"
+#include "keys.h"
+#include "segment.h"
+
+int rx_probe_link(struct rx_parse *parse, struct host_interface *port, struct km_err *err)
+{
+	struct rx_config *config = &parse->config;
+	struct host_interface found;
+
+	if (!port)
+		port = &found;
+	if (host_find_interface(config->interface, port, err) != 0)
+		return -1;
+	if (config->mtu == 0) {
+		config->mtu = port->mtu < WIRE_MTU_MAX ? port->mtu : WIRE_MTU_MAX;
+		rx_judge_pool(&parse->raw, config->mtu, &parse->report);
+	}
+	if (config->mtu > port->mtu)
+		conf_report_add(&parse->report, &parse->raw, "receiver", 0, "mtu",
+				"interface %s carries only %" PRIu32 ": set mtu = %" PRIu32
+				" or run `ip link set dev %s mtu %" PRIu32 "`",
+				config->interface, port->mtu, port->mtu, config->interface,
+				config->mtu);
+	if (config->mtu < WIRE_MTU_MIN)
+		conf_report_add(&parse->report, &parse->raw, "receiver", 0, "interface",
+				"its MTU is %" PRIu32
+				", the least is %u: run `ip link set dev "
+				"%s mtu 1500`",
+				config->mtu, WIRE_MTU_MIN, config->interface);
+	return 0;
+}
+
+void rx_probe_kernel(struct rx_parse *parse)
+{
+	struct fec_choice choice = {.why = ""};
+
+	if (fec_init((enum fec_kernel)parse->raw.fec_kernel, &choice) != FEC_OK)
+		conf_report_add(&parse->report, &parse->raw, "receiver", 0, "fec_kernel",
+				"cannot be had here: %s", choice.why);
+}
+
+static void probe_dir(struct rx_parse *parse, const char *section, uint32_t i,
+		      const char *key, const char *path)
+{
+	const char *why;
+	size_t at;
+
+	if (!host_dir_usable(path, &why, &at))
+		conf_report_add(
+			&parse->report, &parse->raw, section, i, key,
+			"%.*s %s: make it, or give the daemon's user the right to write",
+			(int)at, path, why);
+}
+
+static void probe_trust(struct rx_parse *parse)
+{
+	for (unsigned i = 0; i < parse->config.trusted; i++) {
+		struct keys_sign_public key;
+		struct km_err err = KM_ERR_INIT;
+
+		if (keys_sign_public_load(&key, parse->config.trust[i], &err) != 0)
+			conf_report_add(&parse->report, &parse->raw, "receiver", 0, "trust",
+					"%s", err.text);
+	}
+}
+
+void rx_probe_files(struct rx_parse *parse)
+{
+	const struct rx_config *config = &parse->config;
+	struct km_err err = KM_ERR_INIT;
+	struct keys_box_secret key;
+
+	probe_dir(parse, "receiver", 0, "state_dir", config->state_dir);
+	probe_dir(parse, "receiver", 0, "run_dir", config->run_dir);
+	for (uint32_t i = 0; i < config->channels; i++)
+		probe_dir(parse, "channel", i, "root", config->channel[i].root);
+	if (keys_init(&err) != 0 || keys_box_load(&key, config->key, &err) != 0)
+		conf_report_add(&parse->report, &parse->raw, "receiver", 0, "key", "%s",
+				err.text);
+	else
+		keys_box_wipe(&key);
+	probe_trust(parse);
+}
+
+void rx_probe_memory(const struct rx_config *config, struct rx_memory *memory)
+{
+	struct segment_plan segment;
+	struct intake_plan intake;
+
+	rx_config_segment_plan(config, &segment);
+	rx_config_intake_plan(config, &intake);
+	memory->ring = (uint64_t)intake.block_bytes * intake.blocks;
+	/* where the ring is refused, libpcap's buffer of the same size and the pump serve */
+	if (config->capture != RX_CAPTURE_RING)
+		memory->ring += intake_pump_bytes(&intake);
+	memory->pool = segment_bytes(&segment);
+	memory->hold = config->hold_bytes;
+	memory->messages = deliver_bytes() + ask_bytes();
+	memory->total = memory->ring + memory->pool + memory->hold + memory->messages;
+}
+
+void rx_probe_size(struct rx_parse *parse)
+{
+	struct rx_memory memory;
+	uint64_t have = host_memory("MemTotal");
+
+	rx_probe_memory(&parse->config, &memory);
+	if (memory.total > have)
+		conf_report_add(&parse->report, &parse->raw, "receiver", 0, "pool",
+				"together with ring and hold that is %" PRIu64
+				" MiB, and this machine has %" PRIu64 ": lower it",
+				memory.total >> 20, have >> 20);
+}
+
+static double mib(uint64_t bytes)
+{
+	return (double)bytes / (1 << 20);
+}
+
+static void report_pool(const struct rx_config *config, FILE *out)
+{
+	uint64_t stride = rx_slot_stride(config->mtu);
+	uint64_t wanted = 0;
+
+	for (unsigned i = 0; i < config->channels; i++) {
+		const struct rx_config_channel *c = &config->channel[i];
+		uint64_t bytes = rx_window_slots(c->fec_k, c->fec_m, c->depth_max) * stride;
+
+		wanted += 2 * bytes;
+		(void)fprintf(out,
+			      "channel %s: number %u, a full window takes %.1f MiB of the "
+			      "pool\n",
+			      c->name, c->number, mib(bytes));
+	}
+	if (config->channels == 0)
+		(void)fprintf(out, "channels: none, nothing will be published\n");
+	if (wanted > config->pool_bytes)
+		(void)fprintf(
+			out,
+			"note: two windows of every channel at once take %.0f MiB: under "
+			"loss on all of them a pool of %.0f MiB evicts the oldest\n",
+			mib(wanted), mib(config->pool_bytes));
+}
+
+void rx_probe_report(const struct rx_config *config, const struct host_interface *port,
+		     FILE *out)
+{
+	uint64_t rmem = host_net_core("rmem_max");
+	struct segment_plan segment;
+	struct intake_plan intake;
+	struct rx_memory memory;
+
+	rx_config_segment_plan(config, &segment);
+	rx_config_intake_plan(config, &intake);
+	rx_probe_memory(config, &memory);
+	if (port)
+		(void)fprintf(out, "interface %s: index %u, MTU %" PRIu32 ", %s\n",
+			      config->interface, port->index, port->mtu,
+			      port->up ? "up" : "DOWN: nothing comes until it is up");
+	(void)fprintf(out,
+		      "frames: MTU %" PRIu32 ", symbol %" PRIu32 " bytes, pool of %" PRIu32
+		      " slots of %" PRIu32 " bytes\n",
+		      config->mtu, rx_config_symbol_size(config), segment.slots,
+		      segment.stride);
+	report_pool(config, out);
+	(void)fprintf(
+		out,
+		"memory: ring %.1f MiB, pool %.1f MiB, hold %.1f MiB, messages %.1f MiB, "
+		"together %.1f MiB\n",
+		mib(memory.ring), mib(memory.pool), mib(memory.hold), mib(memory.messages),
+		mib(memory.total));
+	if (config->capture == RX_CAPTURE_PCAP && rmem != 0)
+		(void)fprintf(out,
+			      "note: net.core.rmem_max %" PRIu64 " does not limit "
+			      "libpcap's mapped buffer either\n",
+			      rmem);
+	else if (rmem != 0 && config->ring_bytes > rmem)
+		(void)fprintf(out,
+			      "note: ring = %.1f MiB is mapped memory; net.core.rmem_max "
+			      "%" PRIu64 " does not limit it\n",
+			      mib(config->ring_bytes), rmem);
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: ISC
+/* The rows. Help texts are what katamichi.conf(5) says about each key. */
+#include "rx_table.h"
+
+#include "fec.h"
+#include "log.h"
+
+static const struct conf_name kinds[] = {{"files", 0}, {NULL, 0}};
+
+static const struct conf_name captures[] = {
+	{"auto", RX_CAPTURE_AUTO},
+	{"ring", RX_CAPTURE_RING},
+	{"pcap", RX_CAPTURE_PCAP},
+	{NULL, 0},
+};
+
+static const struct conf_name replaces[] = {
+	{"generation", RX_REPLACE_GENERATION},
+	{"refuse", RX_REPLACE_REFUSE},
+	{NULL, 0},
+};
+
+static const struct conf_name kernels[] = {
+	{"auto", FEC_KERNEL_AUTO},	 {"scalar", FEC_KERNEL_SCALAR},
+	{"neon", FEC_KERNEL_NEON},	 {"ssse3", FEC_KERNEL_SSSE3},
+	{"avx2", FEC_KERNEL_AVX2},	 {"gfni256", FEC_KERNEL_GFNI256},
+	{"gfni512", FEC_KERNEL_GFNI512}, {NULL, 0},
+};
+
+static const struct conf_name levels[] = {
+	{"err", LOG_ERR},   {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
+	{"info", LOG_INFO}, {"debug", LOG_DEBUG},     {NULL, 0},
+};
+
+#define GLOBAL(field, key, kind, ...) CONF_ROW(struct rx_raw, field, key, kind, __VA_ARGS__)
+#define CHANNEL(field, key, kind, ...)                                                     \
+	CONF_ROW(struct rx_raw_channel, field, key, kind, __VA_ARGS__)
+
+#define NS_MS UINT64_C(1000000)
+#define NS_S UINT64_C(1000000000)
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
+static const struct conf_row global_rows[] = {
+	GLOBAL(name, "name", CONF_STRING, .def = "katamichi-rx",
+	       .help = "Name of this receiver for people; shown in the log and by status."),
+	GLOBAL(interface, "interface", CONF_STRING, .required = true,
+	       .help = "Network interface that comes from the diode."),
+	GLOBAL(ethertype, "ethertype", CONF_HEX16, .def = "0x88b5", .min = 0x0600,
+	       .max = 0xffff, .help = "EtherType of the frames; the same on both sides."),
+	GLOBAL(vlan, "vlan", CONF_U64, .min = 1, .max = 4094,
+	       .help = "Identifier of the one 802.1Q tag of the frames. Not set: no tag."),
+	GLOBAL(mtu, "mtu", CONF_U64, .min = WIRE_MTU_MIN, .max = WIRE_MTU_MAX,
+	       .help = "Bytes of a frame after its Ethernet header. Not set: the "
+		       "interface's. "
+		       "At least the transmitter's."),
+	GLOBAL(environment, "environment", CONF_U64, .def = "1", .min = 1, .max = 65535,
+	       .help = "Number of the environment (production, test). Sessions of another "
+		       "one are refused."),
+	GLOBAL(capture, "capture", CONF_ENUM, .def = "auto", .names = captures,
+	       .help = "How frames are taken: the kernel's mapped ring, libpcap, or auto, "
+		       "the "
+		       "ring and libpcap where the ring is refused."),
+	GLOBAL(ring_bytes, "ring", CONF_SIZE, .def = "64 MiB", .min = 1 * MIB,
+	       .max = 4 * GIB,
+	       .help = "Receive ring: what comes while we are not on the processor waits "
+		       "here. net.core.rmem_max does not limit it."),
+	GLOBAL(retire_ns, "retire", CONF_DURATION, .def = "2 ms", .min = NS_MS,
+	       .max = 100 * NS_MS,
+	       .help = "A partly filled block of the ring is handed over after this time."),
+	GLOBAL(pool_bytes, "pool", CONF_SIZE, .def = "256 MiB", .min = 1 * MIB,
+	       .max = 64 * GIB,
+	       .help = "Memory for all open windows, faulted in at start. When it is full "
+		       "the "
+		       "oldest window goes and its losses are named."),
+	GLOBAL(hold_bytes, "hold", CONF_SIZE, .def = "16 MiB", .min = 64 << 10, .max = GIB,
+	       .help = "Memory for frames of a session whose announce has not come yet."),
+	GLOBAL(state_dir, "state_dir", CONF_PATH, .def = "/var/lib/katamichi-rx",
+	       .help = "Directory of replay floors, ledgers and journals. Losing it lets "
+		       "old "
+		       "recordings be replayed."),
+	GLOBAL(run_dir, "run_dir", CONF_PATH, .def = "/run/katamichi-rx",
+	       .help = "Directory of the pid file and the counters."),
+	GLOBAL(key, "key", CONF_PATH, .def = "/etc/katamichi/rx.key",
+	       .help = "Secret key of this receiver, made by keygen, mode 0600."),
+	GLOBAL(trust, "trust", CONF_LIST, .required = true,
+	       .help = "Public key files (minisign) of the transmitters that are believed, "
+		       "separated by commas; at most 16."),
+	GLOBAL(silent_ns, "silent", CONF_DURATION, .def = "5 s", .min = NS_S,
+	       .max = 24 * 3600 * NS_S,
+	       .help = "Silence on the link after which the alarm is raised."),
+	GLOBAL(user, "user", CONF_STRING,
+	       .help = "User whose rights the roles take; the key file must be theirs. Not "
+		       "set: "
+		       "the one that started the daemon."),
+	GLOBAL(fec_kernel, "fec_kernel", CONF_ENUM, .def = "auto", .names = kernels,
+	       .help = "Instruction set of the erasure coder; auto takes the best that "
+		       "passes "
+		       "its self-test."),
+	GLOBAL(log_level, "log_level", CONF_ENUM, .def = "info", .names = levels,
+	       .help = "Least important messages that are still written."),
+	GLOBAL(summary_ns, "summary", CONF_DURATION, .def = "60 s", .min = NS_S,
+	       .max = 24 * 3600 * NS_S,
+	       .help = "Time between two summary lines in the log."),
+};
+
+static const struct conf_row channel_rows[] = {
+	CHANNEL(number, "number", CONF_U64, .required = true, .min = 1, .max = 65535,
+		.help = "Number of the channel on the wire; the same on both sides."),
+	CHANNEL(kind, "kind", CONF_ENUM, .required = true, .names = kinds,
+		.help = "What the channel carries: files."),
+	CHANNEL(owner, "owner", CONF_STRING, .required = true,
+		.help = "Who answers for the data on this side."),
+	CHANNEL(purpose, "purpose", CONF_STRING, .required = true,
+		.help = "What the data is for."),
+	CHANNEL(classification, "classification", CONF_STRING, .required = true,
+		.help = "Classification of the data."),
+	CHANNEL(root, "root", CONF_PATH, .required = true,
+		.help = "Directory of the channel: verified files appear below tree, their "
+			"manifests in manifests, former contents in generations."),
+	CHANNEL(replace, "replace", CONF_ENUM, .def = "generation", .names = replaces,
+		.help = "A path sent again: generation puts the new content in place and "
+			"keeps "
+			"the former; refuse quarantines the new one."),
+	CHANNEL(keep_generations, "keep_generations", CONF_U64, .def = "10", .max = 100000,
+		.help = "Former contents kept for each path."),
+	CHANNEL(keep_days, "keep_days", CONF_U64, .def = "30", .max = 3650,
+		.help = "Days for which former contents are kept."),
+	CHANNEL(max_object, "max_object", CONF_SIZE, .def = "1 TiB", .min = 1,
+		.max = UINT64_C(1) << 50, .help = "Larger objects are refused."),
+	CHANNEL(min_free, "min_free", CONF_SIZE, .def = "1 GiB",
+		.help = "Free space of the root's file system that is never used."),
+	CHANNEL(file_mode, "file_mode", CONF_STRING, .def = "0644",
+		.help = "Mode of published files, octal; the sender's is never used."),
+	CHANNEL(dir_mode, "dir_mode", CONF_STRING, .def = "0755",
+		.help = "Mode of published directories, octal."),
+	CHANNEL(fec_k, "fec_k", CONF_U64, .def = "160", .min = 1, .max = 255,
+		.help = "The transmitter's fec_k. Frames say their geometry themselves: "
+			"this "
+			"and the next two only let check judge the pool."),
+	CHANNEL(fec_m, "fec_m", CONF_U64, .def = "16", .max = 128,
+		.help = "The transmitter's fec_m, for the same purpose."),
+	CHANNEL(fec_depth, "fec_depth", CONF_U64, .def = "63", .min = 1,
+		.max = WIRE_DEPTH_MAX,
+		.help = "The transmitter's fec_depth, for the same purpose."),
+};
+
+static const struct conf_section sections[] = {
+	{.name = "receiver",
+	 .required = true,
+	 .rows = global_rows,
+	 .n_rows = KM_COUNT(global_rows),
+	 .help = "The daemon and its link."},
+	{.name = "channel",
+	 .has_arg = true,
+	 .offset = offsetof(struct rx_raw, channel),
+	 .stride = sizeof(struct rx_raw_channel),
+	 .max = WIRE_CHANNELS_MAX,
+	 .count_offset = offsetof(struct rx_raw, channels),
+	 .arg_offset = offsetof(struct rx_raw_channel, name),
+	 .rows = channel_rows,
+	 .n_rows = KM_COUNT(channel_rows),
+	 .help = "One flow of files. There is none by default."},
+};
+
+const struct conf_table rx_table = {sections, KM_COUNT(sections)};

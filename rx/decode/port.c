@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: ISC
+#include "port.h"
+
+#include "cursor.h"
+#include "frame.h"
+
+#define ETHERTYPE_VLAN 0x8100u
+#define VLAN_ID_MASK 0x0fffu
+
+/* Where our payload begins, or 0: not ours. */
+static size_t ether_judge(const struct rx_engine_plan *plan, const struct feed_frame *frame)
+{
+	struct rd rd;
+	uint16_t type;
+	int vlan = frame->vlan;
+
+	rd_init(&rd, frame->p, frame->len);
+	rd_skip(&rd, WIRE_ETHER_LEN - 2);
+	type = rd_u16(&rd);
+	if (type == ETHERTYPE_VLAN && vlan < 0) {
+		vlan = rd_u16(&rd) & VLAN_ID_MASK;
+		type = rd_u16(&rd);
+	}
+	if (rd.bad || type != plan->ethertype)
+		return 0;
+	/* id 0 in a tag means priority only, no network */
+	if ((vlan > 0 ? vlan : 0) != plan->vlan)
+		return 0;
+	return rd.used;
+}
+
+static enum decode_count row_of(enum km_rc rc)
+{
+	switch (rc) {
+	case KM_ERR_SHORT:
+		return COUNT_REFUSED_SHORT;
+	case KM_ERR_VERSION:
+		return COUNT_REFUSED_VERSION;
+	case KM_ERR_MALFORMED:
+		return COUNT_REFUSED_MALFORMED;
+	default:
+		return COUNT_REFUSED_RANGE;
+	}
+}
+
+/* Keep a frame of a session that may be announced yet. */
+static void hold_frame(struct rx_engine *e, uint32_t tag, const uint8_t *p, size_t len)
+{
+	uint64_t *v = e->counts.v;
+	uint64_t dropped;
+
+	if (asker_is_refused(&e->asker, tag, e->now_ns)) {
+		v[COUNT_REFUSED_UNKNOWN]++;
+		delivery_note(&e->delivery, DELIVER_ALARM_UNKNOWN, 1);
+		return;
+	}
+	dropped = hold_put(&e->hold, tag, p, len, e->now_ns);
+	v[COUNT_REFUSED_UNKNOWN] += dropped;
+	v[COUNT_HOLD_DROPPED] += dropped;
+	delivery_note(&e->delivery, DELIVER_ALARM_UNKNOWN, dropped);
+}
+
+static void take_announce(struct rx_engine *e, const uint8_t *p, size_t len)
+{
+	if (rx_sessions_announced(&e->sessions, p, len)) {
+		e->counts.v[COUNT_OPENED]++;
+		e->counts.v[COUNT_ANNOUNCES]++;
+		return;
+	}
+	asker_announce(&e->asker, p, len, e->now_ns);
+}
+
+void port_take(struct rx_engine *e, const struct feed_frame *frame)
+{
+	size_t skip = ether_judge(&e->plan, frame);
+	const uint8_t *p = frame->p + skip;
+	uint64_t *v = e->counts.v;
+	struct frame_header h;
+	struct rx_session *s;
+	enum km_rc rc;
+
+	v[COUNT_SEEN]++;
+	if (skip == 0) {
+		v[COUNT_FOREIGN]++;
+		return;
+	}
+	v[COUNT_OURS]++;
+	rc = frame_header_decode(&h, p, frame->len - skip);
+	if (rc != KM_OK) {
+		v[row_of(rc)]++;
+		if (rc == KM_ERR_VERSION)
+			delivery_note(&e->delivery, DELIVER_ALARM_VERSION, 1);
+		return;
+	}
+	if (h.type == FRAME_ANNOUNCE) {
+		take_announce(e, p + WIRE_HEADER_LEN, h.length);
+		return;
+	}
+	s = rx_sessions_find(&e->sessions, h.session_tag);
+	if (!s) {
+		hold_frame(e, h.session_tag, p, frame_bytes(&h));
+		return;
+	}
+	v[rx_sessions_frame(&e->sessions, s, &h, p, p + WIRE_HEADER_LEN, e->now_ns)]++;
+}
+
+/* hold_fn */
+static void take_held(void *ctx, const uint8_t *p, size_t len)
+{
+	struct rx_engine *e = ctx;
+	struct frame_header h;
+	struct rx_session *s = NULL;
+	enum decode_count row = COUNT_REFUSED_UNKNOWN;
+
+	/* it was in order when it was put away */
+	if (frame_header_decode(&h, p, len) == KM_OK)
+		s = rx_sessions_find(&e->sessions, h.session_tag);
+	if (s)
+		row = rx_sessions_frame(&e->sessions, s, &h, p, p + WIRE_HEADER_LEN,
+					e->now_ns);
+	e->counts.v[row]++;
+}
+
+void port_take_held(struct rx_engine *e, uint32_t tag)
+{
+	(void)hold_replay(&e->hold, tag, take_held, e);
+}
+
+void port_expire_held(struct rx_engine *e)
+{
+	uint64_t dropped = hold_expire(&e->hold, e->now_ns);
+
+	for (unsigned i = 0; i < ASKER_REFUSED; i++) {
+		const struct asker_entry *r = &e->asker.refused[i];
+
+		if (r->used && asker_is_refused(&e->asker, r->tag, e->now_ns))
+			dropped += hold_replay(&e->hold, r->tag, NULL, NULL);
+	}
+	e->counts.v[COUNT_REFUSED_UNKNOWN] += dropped;
+	e->counts.v[COUNT_HOLD_DROPPED] += dropped;
+	delivery_note(&e->delivery, DELIVER_ALARM_UNKNOWN, dropped);
+}

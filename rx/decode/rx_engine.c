@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: ISC
+#include "rx_engine.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "clock.h"
+#include "port.h"
+
+/* An open question: look for its answer soon. */
+#define IDLE_ASKED_MS 1
+/* Nothing else depends on more than timers. */
+#define IDLE_MS 10
+
+static void lay(struct rx_engine *e, uint8_t *segment)
+{
+	const struct rx_engine_plan *p = &e->plan;
+
+	e->bounce = rx_arena_take(&e->arena, p->intake.frame_max);
+	asker_lay(&e->asker, &e->arena);
+	hold_lay(&e->hold, p->hold_bytes, &e->arena);
+	windows_lay(&e->windows, RX_SESSIONS_MAX, p->channels, &p->segment, segment,
+		    &e->arena);
+	rx_sessions_lay(&e->sessions, &e->arena);
+}
+
+static void link_parts(struct rx_engine *e, uint64_t now_ns)
+{
+	struct rx_sessions *ss = &e->sessions;
+
+	windows_link(&e->windows, &e->delivery, &e->counts);
+	for (unsigned i = 0; i < 65536; i++)
+		ss->channel_index[i] = RX_CHANNEL_NONE;
+	for (unsigned i = 0; i < e->plan.channels; i++)
+		ss->channel_index[e->plan.channel[i]] = (uint16_t)i;
+	ss->channel_numbers = e->plan.channel;
+	ss->windows = &e->windows;
+	ss->asker = &e->asker;
+	ss->delivery = &e->delivery;
+	ss->counts = &e->counts;
+	ss->stride = e->plan.segment.stride;
+	ss->silent_ns = e->plan.silent_ns;
+	ss->heard_ns = now_ns;
+	e->now_ns = now_ns;
+}
+
+static int attach(struct rx_engine *e, const struct rx_engine_maps *maps,
+		  delivery_wait_fn *wait_fn, void *wait_ctx, struct km_err *err)
+{
+	struct deliver_bells *bells = deliver_bells(maps->deliver);
+	enum km_rc rc;
+
+	rc = delivery_attach(&e->delivery, maps->deliver, deliver_ring_bytes(), &e->counts,
+			     wait_fn, wait_ctx);
+	if (rc != KM_OK)
+		return km_err_set(err, EX_SOFTWARE, "ring to publish: %s", km_rc_name(rc));
+	ring_set_bells(&e->delivery.ring, &bells->publish, &bells->decode);
+	rc = asker_attach(&e->asker, maps->ask, &e->counts, &e->delivery);
+	if (rc != KM_OK)
+		return km_err_set(err, EX_SOFTWARE, "rings to the keeper: %s",
+				  km_rc_name(rc));
+	if (!maps->pump)
+		return 0;
+	rc = feed_pump_open(&e->feed, maps->pump, intake_pump_bytes(&e->plan.intake),
+			    &e->plan.intake, e->bounce);
+	if (rc != KM_OK)
+		return km_err_set(err, EX_SOFTWARE, "ring from capture: %s",
+				  km_rc_name(rc));
+	return 0;
+}
+
+int rx_engine_init(struct rx_engine *e, const struct rx_engine_plan *plan,
+		   const struct rx_engine_maps *maps, delivery_wait_fn *wait_fn,
+		   void *wait_ctx, uint64_t now_ns, struct km_err *err)
+{
+	memset(e, 0, sizeof(*e));
+	e->plan = *plan;
+	if (plan->segment.slots < 2 || plan->segment.stride == 0)
+		return km_err_set(err, EX_CONFIG,
+				  "pool_bytes leaves no room for two symbols; raise it");
+	lay(e, NULL);
+	if (rx_arena_map(&e->arena, err) != 0)
+		return -1;
+	lay(e, maps->segment);
+	if (e->arena.used > e->arena.len)
+		return km_err_set(err, EX_SOFTWARE, "memory of decode laid out unequally");
+	link_parts(e, now_ns);
+	if (seal_prepare() != KM_OK)
+		return km_err_set(
+			err, EX_UNAVAILABLE,
+			"libcrypto offers no AES-256-GCM; check its configuration");
+	e->rss_plan = e->arena.len + segment_bytes(&plan->segment) + deliver_bytes() +
+		      ask_bytes() + (maps->pump ? intake_pump_bytes(&plan->intake) : 0);
+	e->counts.v[COUNT_MARGIN_WORST] = UINT64_MAX;
+	return attach(e, maps, wait_fn, wait_ctx, err);
+}
+
+void rx_engine_begin(struct rx_engine *e)
+{
+	e->sessions.landing = windows_slot(&e->windows);
+}
+
+/* asker_accept_fn */
+static bool accepted(void *ctx, const struct asker_entry *entry,
+		     const struct ask_answer *answer, uint64_t now_ns)
+{
+	struct rx_engine *e = ctx;
+
+	if (!rx_sessions_accept(&e->sessions, entry, answer, now_ns))
+		return false;
+	port_take_held(e, entry->tag);
+	return true;
+}
+
+/* seen = foreign + ours; ours = opened + refused + held. */
+static bool port_sums_hold(const struct rx_engine *e)
+{
+	struct decode_counts c = e->counts;
+
+	c.v[COUNT_HELD] = e->hold.frames + asker_waiting(&e->asker);
+	return decode_counts_check(&c);
+}
+
+static void tick(struct rx_engine *e)
+{
+	assert(port_sums_hold(e));
+	rx_sessions_tick(&e->sessions, e->now_ns);
+	windows_tick(&e->windows, e->sessions.tags, e->plan.channel, e->now_ns);
+	port_expire_held(e);
+	delivery_tick(&e->delivery, e->now_ns);
+	if (e->now_ns - e->second_ns >= CLOCK_NS_PER_SEC) {
+		uint64_t drops = feed_drops(&e->feed);
+
+		e->second_ns = e->now_ns;
+		assert(rx_sessions_check(&e->sessions));
+		e->counts.v[COUNT_KERNEL_DROPS] += drops;
+		delivery_note(&e->delivery, DELIVER_ALARM_KERNEL_DROP, drops);
+	}
+}
+
+unsigned rx_engine_step(struct rx_engine *e, uint64_t now_ns)
+{
+	struct feed_frame frames[RX_ENGINE_BATCH];
+	unsigned done = 0, n;
+
+	e->now_ns = now_ns;
+	while (done < RX_ENGINE_BATCH) {
+		/* a recording can wait for the keeper; a link cannot */
+		if (e->plan.replay && asker_waiting(&e->asker))
+			break;
+		n = feed_peek(&e->feed, frames, RX_ENGINE_BATCH - done);
+		for (unsigned i = 0; i < n; i++)
+			port_take(e, &frames[i]);
+		if (n == 0)
+			break;
+		feed_release(&e->feed);
+		done += n;
+	}
+	asker_poll(&e->asker, accepted, e, now_ns);
+	if (now_ns - e->tick_ns >= RX_ENGINE_TICK_NS) {
+		e->tick_ns = now_ns;
+		tick(e);
+	}
+	delivery_flush(&e->delivery);
+	return done;
+}
+
+int rx_engine_idle_ms(const struct rx_engine *e)
+{
+	return asker_waiting(&e->asker) ? IDLE_ASKED_MS : IDLE_MS;
+}
+
+void rx_engine_stop(struct rx_engine *e, bool forever)
+{
+	rx_sessions_stop(&e->sessions, forever);
+	delivery_tick(&e->delivery, e->now_ns + DELIVERY_ALARM_NS);
+	delivery_flush(&e->delivery);
+}
+
+void rx_engine_gauges(struct rx_engine *e)
+{
+	uint64_t *v = e->counts.v;
+
+	v[COUNT_HELD] = e->hold.frames + asker_waiting(&e->asker);
+	v[COUNT_INTAKE_BAD] += e->feed.bad;
+	e->feed.bad = 0;
+	v[COUNT_RSS_PLAN] = e->rss_plan;
+	v[COUNT_POOL_USED] = e->windows.pool.used;
+	v[COUNT_POOL_SLOTS] = e->windows.pool.slots;
+	rx_sessions_gauges(&e->sessions);
+}
+
+bool rx_engine_check(const struct rx_engine *e)
+{
+	return port_sums_hold(e) && rx_sessions_check(&e->sessions) &&
+	       windows_check(&e->windows);
+}
+
+void rx_engine_free(struct rx_engine *e)
+{
+	for (unsigned i = 0; i < RX_SESSIONS_MAX; i++) {
+		struct rx_session *s = &e->sessions.session[i];
+
+		for (unsigned j = 0; s->lane && j < RX_SESSION_LANES; j++) {
+			seal_free(s->lane[j].seal);
+			s->lane[j].seal = NULL;
+		}
+	}
+	rx_arena_unmap(&e->arena);
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: ISC
+/*
+ * A stream of frames into the receiver's session machine: port, hold buffer, announces,
+ * accounts, windows, repair, delivery. The input is a script of small steps over a few
+ * good frames, which it may send in any order, break, cut, or have sealed anew with other
+ * headers and payloads, so that what lies behind the authentication is reached too. The
+ * rig checks every conserved sum after each step and aborts when one does not hold.
+ */
+#include <string.h>
+
+#include "cursor.h"
+#include "fuzz_target.h"
+#include "rig.h"
+
+#define POOL_SLOTS 24u
+#define HOLD_BYTES 8192u
+#define STEPS_MAX 400u
+
+enum step {
+	STEP_SEND,   /* u8 frame */
+	STEP_BREAK,  /* u8 frame, u16 offset, u8 xor */
+	STEP_CUT,    /* u8 frame, u16 length */
+	STEP_SEAL,   /* header fields, u8 length, payload: authentic, maybe nonsense */
+	STEP_RAW,    /* u8 length, bytes */
+	STEP_TIME,   /* u8 x 20 ms */
+	STEP_KEEPER, /* u8 verdict, 0 = honest; bit 7: deaf */
+	STEP_ASLEEP, /* u8: publish does nothing for a while */
+	STEP_RANGE,  /* u8 first, u8 count */
+	STEP_COUNT
+};
+
+struct scene {
+	struct rig *rig;
+	struct rig_tx *tx[3];
+	struct rig_frames good;
+};
+
+static void add_good(struct scene *sc)
+{
+	struct rig_window w = {
+		.channel = RIG_CHANNEL,
+		.depth = 2,
+		.M = 4,
+		.m = 3,
+		.symbols = 7,
+		.last_len = 90,
+	};
+
+	for (unsigned i = 0; i < 3; i++)
+		rig_tx_announce(sc->tx[i], &sc->good);
+	rig_tx_window(sc->tx[0], &sc->good, &w);
+	rig_tx_close(sc->tx[0], &sc->good, RIG_CHANNEL, 0, 0, 7, 6);
+	w.number = 1;
+	rig_tx_window(sc->tx[0], &sc->good, &w);
+	w.stream = FRAME_STREAM_LEDGER;
+	w.depth = 1;
+	rig_tx_window(sc->tx[0], &sc->good, &w);
+	rig_tx_heartbeat(sc->tx[0], &sc->good, 0);
+	w = (struct rig_window){.channel = RIG_CHANNEL + 1, .depth = 1, .symbols = 3};
+	rig_tx_window(sc->tx[1], &sc->good, &w);
+	rig_tx_heartbeat(sc->tx[1], &sc->good, RECORD_HB_FAREWELL);
+	rig_tx_heartbeat(sc->tx[2], &sc->good, 0);
+}
+
+static void push(struct scene *sc, const uint8_t *p, size_t len)
+{
+	rig_push(sc->rig, p, len);
+	rig_run(sc->rig, RIG_MS);
+}
+
+static const struct rig_frame *pick(struct scene *sc, struct rd *rd)
+{
+	return &sc->good.v[rd_u8(rd) % sc->good.n];
+}
+
+static void broken(struct scene *sc, struct rd *rd)
+{
+	const struct rig_frame *f = pick(sc, rd);
+	size_t at = rd_u16(rd) % f->len;
+	uint8_t buf[2048];
+
+	memcpy(buf, f->p, f->len);
+	buf[at] ^= rd_u8(rd);
+	push(sc, buf, f->len);
+}
+
+static void sealed(struct scene *sc, struct rd *rd)
+{
+	struct rig_tx *tx = sc->tx[rd_u8(rd) % 3];
+	struct rig_frames out = {0};
+	struct frame_header h = {.version = WIRE_VERSION};
+	uint8_t payload[256] = {0};
+	size_t len;
+
+	h.type = rd_u8(rd) % 2 ? FRAME_REPAIR : FRAME_SOURCE;
+	h.lane = rd_u8(rd) % 64;
+	h.channel = rd_u8(rd) % 16;
+	h.stream = rd_u8(rd) % FRAME_STREAM_COUNT;
+	h.window = rd_u8(rd);
+	h.index = rd_u16(rd);
+	h.depth = rd_u8(rd);
+	h.M = (uint8_t)(rd_u8(rd) % 8);
+	h.M = h.M ? (uint8_t)(1u << (h.M - 1)) : 0;
+	h.k = rd_u8(rd);
+	h.m = rd_u8(rd);
+	h.symbol_size = (uint16_t)(256 + rd_u8(rd));
+	tx->seq[h.lane] += rd_u16(rd); /* gaps, up to the window and beyond */
+	len = rd_u8(rd);
+	rd_copy(rd, payload, len);
+	h.class = h.lane % WIRE_LANE_CLASSES;
+	h.code = h.M ? FRAME_CODE_RS_LCH8 : FRAME_CODE_NONE;
+	h.length = (uint16_t)(h.type == FRAME_REPAIR ? 256 : len);
+	if (h.type == FRAME_REPAIR)
+		h.symbol_size = 256;
+	/* tx never sends what this refuses; broken headers are STEP_BREAK's */
+	if (frame_header_check(&h) != KM_OK)
+		return;
+	rig_tx_frame(tx, &out, h, payload, h.length);
+	push(sc, out.v[0].p, out.v[0].len);
+	rig_frames_free(&out);
+}
+
+static void step(struct scene *sc, struct rd *rd)
+{
+	const struct rig_frame *f;
+	const uint8_t *p;
+	size_t n;
+
+	switch (rd_u8(rd) % STEP_COUNT) {
+	case STEP_SEND:
+		f = pick(sc, rd);
+		push(sc, f->p, f->len);
+		break;
+	case STEP_BREAK:
+		broken(sc, rd);
+		break;
+	case STEP_CUT:
+		f = pick(sc, rd);
+		push(sc, f->p, rd_u16(rd) % f->len);
+		break;
+	case STEP_SEAL:
+		sealed(sc, rd);
+		break;
+	case STEP_RAW:
+		n = rd_u8(rd);
+		p = rd_bytes(rd, n);
+		if (p)
+			push(sc, p, n);
+		break;
+	case STEP_TIME:
+		rig_wait(sc->rig, rd_u8(rd) * 20 * RIG_MS);
+		break;
+	case STEP_KEEPER:
+		n = rd_u8(rd);
+		sc->rig->keeper_dead = (n & 0x80) != 0;
+		sc->rig->verdict = (uint32_t)(n & 0x7f) % (ASK_STORE + 2u);
+		break;
+	case STEP_ASLEEP:
+		sc->rig->publish_asleep = rd_u8(rd) & 1;
+		break;
+	case STEP_RANGE:
+		n = rd_u8(rd);
+		for (size_t count = rd_u8(rd); count > 0; count--, n++)
+			push(sc, sc->good.v[n % sc->good.n].p,
+			     sc->good.v[n % sc->good.n].len);
+		break;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct scene sc = {.rig = rig_new(POOL_SLOTS, HOLD_BYTES)};
+	struct rd rd;
+
+	for (unsigned i = 0; i < 3; i++)
+		sc.tx[i] = rig_tx_new(sc.rig, 100 + i);
+	add_good(&sc);
+	rd_init(&rd, data, size);
+	for (unsigned i = 0; i < STEPS_MAX && rd_left(&rd); i++)
+		step(&sc, &rd);
+	/* no question stays open: a session begun after the stop would not be stopped */
+	sc.rig->keeper_dead = false;
+	sc.rig->publish_asleep = false;
+	while (asker_waiting(&sc.rig->e.asker))
+		rig_wait(sc.rig, ASKER_AGAIN_NS);
+	rx_engine_stop(&sc.rig->e, true);
+	rig_run(sc.rig, 30 * RIG_MS);
+	rig_run(sc.rig, 30 * RIG_MS);
+	FUZZ_ASSERT(sc.rig->e.windows.pool.used == 1);
+	rig_frames_free(&sc.good);
+	for (unsigned i = 0; i < 3; i++)
+		rig_tx_free(sc.tx[i]);
+	rig_free(sc.rig);
+	return 0;
+}

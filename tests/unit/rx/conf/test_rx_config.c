@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: ISC
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "intake.h"
+#include "rx_probe.h"
+#include "rx_table.h"
+#include "segment.h"
+
+#define HEAD "[receiver]\ninterface = lo\ntrust = /t.pub\n"
+#define CHANNEL(name, number)                                                              \
+	"[channel " name "]\nnumber = " number "\nkind = files\nowner = o\npurpose = p\n"  \
+	"classification = c\nroot = /root/" name "\n"
+
+static struct rx_config loaded(const char *text)
+{
+	static struct rx_config config;
+
+	cr_assert_eq(rx_config_load(&config, text, strlen(text), "r.conf", stderr), 0);
+	return config;
+}
+
+Test(rx_config, defaults_are_those_of_the_design)
+{
+	struct rx_config c = loaded(HEAD CHANNEL("a", "1"));
+
+	cr_assert_eq(c.capture, RX_CAPTURE_AUTO);
+	cr_assert_eq(c.ring_bytes, 64u << 20);
+	cr_assert_eq(c.retire_ms, 2);
+	cr_assert_eq(c.pool_bytes, 256u << 20);
+	cr_assert_eq(c.hold_bytes, 16u << 20);
+	cr_assert_eq(c.silent_ns, UINT64_C(5000000000));
+	cr_assert_eq(c.trusted, 1);
+	cr_assert_eq(c.channel[0].replace, RX_REPLACE_GENERATION);
+	cr_assert_eq(c.channel[0].keep_generations, 10);
+	cr_assert_eq(c.channel[0].keep_ns, 30 * UINT64_C(86400000000000));
+	cr_assert_eq(c.channel[0].file_mode, 0644);
+	cr_assert_eq(c.channel[0].dir_mode, 0755);
+}
+
+Test(rx_config, channel_is_found_by_number)
+{
+	struct rx_config c = loaded(HEAD CHANNEL("a", "1") CHANNEL("b", "65535"));
+
+	cr_assert_str_eq(rx_config_channel(&c, 65535)->name, "b");
+	cr_assert_null(rx_config_channel(&c, 2));
+	cr_assert_null(rx_config_channel(&c, 0));
+}
+
+Test(rx_config, modes_are_octal_and_plain)
+{
+	cr_assert_eq(rx_parse_mode("644"), 0644);
+	cr_assert_eq(rx_parse_mode("0600"), 0600);
+	cr_assert_eq(rx_parse_mode("0777"), 0777);
+	cr_assert_eq(rx_parse_mode("1777"), -1);
+	cr_assert_eq(rx_parse_mode("4644"), -1);
+	cr_assert_eq(rx_parse_mode("648"), -1);
+	cr_assert_eq(rx_parse_mode("44"), -1);
+	cr_assert_eq(rx_parse_mode("00644"), -1);
+	cr_assert_eq(rx_parse_mode(""), -1);
+}
+
+/* The pool that the message names is enough, and one MiB less is not. */
+Test(rx_config, pool_message_names_the_least_that_does)
+{
+	static const unsigned depths[] = {1, 15, 63, 255};
+	char text[1024], *line = NULL, *at;
+	struct rx_config c;
+	size_t len;
+
+	for (size_t i = 0; i < KM_COUNT(depths); i++) {
+		unsigned long mib;
+		FILE *out = open_memstream(&line, &len);
+
+		(void)snprintf(text, sizeof(text), "%sfec_depth = %u\n",
+			       HEAD "mtu = 9000\npool = 1 MiB\n" CHANNEL("a", "1"),
+			       depths[i]);
+		cr_assert_eq(rx_config_load(&c, text, strlen(text), "r.conf", out), -1);
+		cr_assert_eq(fclose(out), 0);
+		at = strstr(line, "set pool = ");
+		cr_assert_not_null(at, "%s", line);
+		mib = strtoul(at + strlen("set pool = "), NULL, 10);
+		free(line);
+		for (unsigned long less = 0; less < 2 && mib > less + 1; less++) {
+			(void)snprintf(text, sizeof(text),
+				       "%smtu = 9000\npool = %lu MiB\n%sfec_depth = %u\n",
+				       HEAD, mib - less, CHANNEL("a", "1"), depths[i]);
+			cr_assert_eq(rx_config_load(&c, text, strlen(text), "r.conf", NULL),
+				     less ? -1 : 0, "depth %u, %lu MiB", depths[i],
+				     mib - less);
+		}
+	}
+}
+
+static void judge_plans(uint32_t mtu, uint64_t ring, uint64_t pool, uint16_t vlan)
+{
+	struct rx_config c = {
+		.mtu = mtu, .ring_bytes = ring, .pool_bytes = pool, .vlan = vlan};
+	long page = sysconf(_SC_PAGESIZE);
+	struct segment_plan segment;
+	struct intake_plan intake;
+
+	rx_config_segment_plan(&c, &segment);
+	cr_assert_geq(segment.stride, rx_config_symbol_size(&c));
+	cr_assert_eq(segment.stride % 64, 0);
+	cr_assert_eq(segment.stride / 64 % 2, 1);
+	cr_assert_leq(segment_bytes(&segment), pool);
+	cr_assert_gt(segment_bytes(&segment) + segment.stride, pool);
+
+	rx_config_intake_plan(&c, &intake);
+	cr_assert_eq(intake.form, INTAKE_RING);
+	cr_assert_eq(intake.block_bytes % (uint32_t)page, 0);
+	cr_assert_eq(intake.block_bytes & (intake.block_bytes - 1), 0);
+	cr_assert_geq(intake.blocks, 4, "ring %llu", (unsigned long long)ring);
+	cr_assert_leq((uint64_t)intake.blocks * intake.block_bytes, ring);
+	cr_assert_geq(intake.frame_max, mtu + rx_config_link_header_len(&c));
+	cr_assert_gt(intake.block_bytes, intake.frame_max + 256,
+		     "a frame and its headers fit");
+	cr_assert_neq(intake_pump_bytes(&intake), 0,
+		      "a ring takes the geometry of the pump");
+}
+
+Test(rx_config, plans_fit_what_the_kernel_takes)
+{
+	static const uint32_t mtus[] = {1280, 1500, 9000, 65535};
+	static const uint64_t rings[] = {1 << 20, (3 << 20) + 4097, 64 << 20,
+					 UINT64_C(4) << 30};
+
+	for (size_t i = 0; i < KM_COUNT(mtus); i++)
+		for (size_t j = 0; j < KM_COUNT(rings); j++) {
+			judge_plans(mtus[i], rings[j], 256u << 20, 0);
+			judge_plans(mtus[i], rings[j], (1u << 20) + 12345, 9);
+		}
+}
+
+Test(rx_config, pump_is_planned_where_configured)
+{
+	struct rx_config c = {
+		.mtu = 1500, .ring_bytes = 1 << 20, .capture = RX_CAPTURE_PCAP};
+	struct intake_plan intake;
+
+	rx_config_intake_plan(&c, &intake);
+	cr_assert_eq(intake.form, INTAKE_PUMP);
+}
+
+Test(rx_config, role_takes_the_sealed_bytes_and_the_resolved_mtu)
+{
+	static const char text[] = HEAD CHANNEL("a", "1");
+	static char intake[] = "--intake", ring[] = "ring", mtu[] = "--mtu",
+		    value[] = "9000";
+	char *args[] = {intake, ring, mtu, value};
+	struct km_err err = KM_ERR_INIT;
+	struct rx_config c;
+	int fd = host_seal_bytes("test", text, strlen(text), &err);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(rx_config_for_role(&c, fd, 4, args, &err), 0, "%s", err.text);
+	cr_assert_eq(c.mtu, 9000);
+	cr_assert_eq(rx_config_for_role(&c, fd, 2, args, &err), -1,
+		     "the MTU is not resolved");
+	(void)close(fd);
+}
