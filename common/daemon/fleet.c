@@ -115,8 +115,11 @@ static void fleet_schedule(struct fleet *f, uint32_t mask, uint64_t due_ns)
 			f->due_ns[i] = due_ns;
 }
 
-/* Ends what cannot live without role i, and plans when all of it starts again. */
-static void fleet_note_death(struct fleet *f, size_t i, bool by_signal)
+/*
+ * Ends what cannot live without role i, and plans when all of it starts again. BROKEN: a
+ * neighbour broke the protocol with it, so nothing that they share is believed any more.
+ */
+static void fleet_note_death(struct fleet *f, size_t i, bool by_signal, bool broken)
 {
 	uint32_t mask = f->plan->roles[i].with | UINT32_C(1) << i;
 	uint64_t now_ns = clock_mono_ns();
@@ -127,9 +130,10 @@ static void fleet_note_death(struct fleet *f, size_t i, bool by_signal)
 		log_event(EVENT_ROLE_ALARM, "role %s has died %d times within a minute",
 			  f->plan->roles[i].name, SUPERVISE_ALARM_DEATHS);
 		/* it gives up by itself, again and again: what it shares may be damaged */
-		if (!by_signal)
-			mask = (UINT32_C(1) << f->plan->n) - 1;
+		broken |= !by_signal;
 	}
+	if (broken)
+		mask = (UINT32_C(1) << f->plan->n) - 1;
 	(void)fleet_stop_mask(f, mask, FLEET_PEER_STOP_NS);
 	fleet_schedule(f, mask, clock_add(clock_mono_ns(), delay_ns));
 }
@@ -158,7 +162,8 @@ static void fleet_handle_end(struct fleet *f, size_t i)
 		fleet_end(f, exit.number);
 		return;
 	}
-	fleet_note_death(f, i, exit.signalled);
+	fleet_note_death(f, i, exit.signalled,
+			 !exit.signalled && exit.number == EX_PROTOCOL);
 }
 
 /* A role at work says nothing on its control socket: whatever comes is a violation. */
@@ -171,7 +176,7 @@ static void fleet_handle_message(struct fleet *f, size_t i)
 	    ipc_recv(f->child[i].control, &nothing, &msg, 0) != KM_ERR_MALFORMED)
 		return;
 	role_kill(&f->child[i]);
-	fleet_note_death(f, i, false);
+	fleet_note_death(f, i, false, true);
 }
 
 /* Roles whose time to start again has come and that nothing holds back. */
@@ -217,7 +222,7 @@ static void fleet_start_due(struct fleet *f)
 	else
 		for (size_t i = 0; i < f->plan->n; i++)
 			if (mask >> i & 1)
-				fleet_note_death(f, i, true);
+				fleet_note_death(f, i, true, false);
 }
 
 void fleet_restart(struct fleet *f, uint32_t mask, const char *why)

@@ -5,20 +5,20 @@
 #include <string.h>
 
 #include "clock.h"
+#include "deliver.h"
 #include "intake.h"
 #include "ipc.h"
 #include "link_packet_ring.h"
 #include "link_pcap.h"
 #include "log.h"
-#include "deliver.h"
 #include "ring.h"
 #include "rx_config.h"
 #include "shm.h"
 #include "stats.h"
 
-#define CAPTURE_STATS(X)                                                                  \
-	X(CAPTURE_FRAMES, "frames_pumped")                                                \
-	X(CAPTURE_DROPS, "kernel_drops")                                                  \
+#define CAPTURE_STATS(X)                                                                   \
+	X(CAPTURE_FRAMES, "frames_pumped")                                                 \
+	X(CAPTURE_DROPS, "kernel_drops")                                                   \
 	X(CAPTURE_RING_BYTES, "ring_bytes")
 
 enum capture_stat { CAPTURE_STATS(STATS_ENUM_ROW) CAPTURE_STAT_COUNT };
@@ -59,8 +59,8 @@ static int capture_ring(struct capture *c, struct role_ctx *ctx, struct km_err *
 	char extra[96];
 	uint32_t mtu = 0;
 	bool refused;
-	_cleanup_close_ int fd = link_packet_ring_open(c->config.interface, c->config.ethertype,
-						       &c->plan, &mtu, &refused, err);
+	_cleanup_close_ int fd = link_packet_ring_open(
+		c->config.interface, c->config.ethertype, &c->plan, &mtu, &refused, err);
 
 	if (fd < 0) {
 		if (refused)
@@ -71,9 +71,10 @@ static int capture_ring(struct capture *c, struct role_ctx *ctx, struct km_err *
 		return -1;
 	if (sandbox_drop_caps(0, &ctx->sandbox, err) < 0)
 		return -1;
-	stats_set(&c->stats, CAPTURE_RING_BYTES, (uint64_t)c->plan.block_bytes * c->plan.blocks);
-	snprintf(extra, sizeof(extra), "receive ring %u x %u bytes, filter locked", c->plan.blocks,
-		 c->plan.block_bytes);
+	stats_set(&c->stats, CAPTURE_RING_BYTES,
+		  (uint64_t)c->plan.block_bytes * c->plan.blocks);
+	snprintf(extra, sizeof(extra), "receive ring %u x %u bytes, filter locked",
+		 c->plan.blocks, c->plan.block_bytes);
 	if (role_ready(ctx, extra, err) < 0)
 		return -1;
 	if (ipc_send(ctx->control, INTAKE_MSG_SOCKET, NULL, 0, &fd, 1,
@@ -82,8 +83,8 @@ static int capture_ring(struct capture *c, struct role_ctx *ctx, struct km_err *
 	return 0;
 }
 
-static int capture_pump_loop(struct capture *c, struct role_ctx *ctx, struct link_pcap *link,
-			     struct ring *ring, struct km_err *err)
+static int capture_pump_loop(struct capture *c, struct role_ctx *ctx,
+			     struct link_pcap *link, struct ring *ring, struct km_err *err)
 {
 	for (;;) {
 		enum link_pcap_result result = link_pcap_pump(link, ring, err);
@@ -104,14 +105,15 @@ static int capture_pump(struct capture *c, struct role_ctx *ctx, struct km_err *
 	struct link_pcap *link;
 	int rc;
 
-	if (shm_map(&map, RX_FD_INTAKE, intake_pump_bytes(&c->plan), SHM_MAP_WRITE, err) < 0)
+	if (shm_map(&map, RX_FD_INTAKE, intake_pump_bytes(&c->plan), SHM_MAP_WRITE, err) <
+	    0)
 		return km_err_prefix(err, "pump ring");
-	if (ring_attach(&ring, map.p, map.len, intake_pump_slot(&c->plan), INTAKE_PUMP_SLOTS,
-			RING_PRODUCER) != KM_OK)
+	if (ring_attach(&ring, map.p, map.len, intake_pump_slot(&c->plan),
+			INTAKE_PUMP_SLOTS, RING_PRODUCER) != KM_OK)
 		return km_err_set(err, EX_SOFTWARE, "pump ring: cannot be attached");
 	link = c->replay ? link_pcap_open_file(INTAKE_FD_REPLAY, &c->plan, err)
-			 : link_pcap_open(c->config.interface, c->config.ethertype, &c->plan,
-					  c->config.ring_bytes, err);
+			 : link_pcap_open(c->config.interface, c->config.ethertype,
+					  &c->plan, c->config.ring_bytes, err);
 	if (link == NULL)
 		return -1;
 	rc = sandbox_drop_caps(0, &ctx->sandbox, err);
@@ -135,8 +137,8 @@ int capture_main(struct role_ctx *ctx)
 	if (rc == 0)
 		rc = stats_map_rw(&capture.stats_map, RX_FD_STATS, &err);
 	if (rc == 0)
-		rc = stats_claim(&capture.stats_map, &capture.stats, RX_STATS_CAPTURE, "capture",
-				 capture_stat_names, CAPTURE_STAT_COUNT, &err);
+		rc = stats_claim(&capture.stats_map, &capture.stats, RX_STATS_CAPTURE,
+				 "capture", capture_stat_names, CAPTURE_STAT_COUNT, &err);
 	if (rc == 0) {
 		rx_config_intake_plan(&capture.config, &capture.plan);
 		rc = capture.pump ? capture_pump(&capture, ctx, &err)

@@ -20,8 +20,8 @@ struct link_pcap {
 	uint64_t frames, drops;
 };
 
-static struct link_pcap *link_pcap_fail(struct link_pcap *link, struct km_err *err, int code,
-					const char *what, const char *why)
+static struct link_pcap *link_pcap_fail(struct link_pcap *link, struct km_err *err,
+					int code, const char *what, const char *why)
 {
 	(void)km_err_set(err, code, "libpcap: %s: %s", what, why);
 	link_pcap_close(link);
@@ -61,31 +61,37 @@ struct link_pcap *link_pcap_open(const char *interface, uint16_t ethertype,
 	pcap_set_snaplen(link->handle, (int)plan->frame_max);
 	pcap_set_promisc(link->handle, 1);
 	pcap_set_timeout(link->handle, (int)plan->retire_ms);
-	pcap_set_buffer_size(link->handle, (int)(buffer_bytes > INT32_MAX ? INT32_MAX : buffer_bytes));
+	pcap_set_buffer_size(link->handle,
+			     (int)(buffer_bytes > INT32_MAX ? INT32_MAX : buffer_bytes));
 	rc = pcap_activate(link->handle);
 	if (rc < 0)
 		return link_pcap_fail(link, err,
-				      rc == PCAP_ERROR_PERM_DENIED ? EX_NOPERM : EX_UNAVAILABLE,
+				      rc == PCAP_ERROR_PERM_DENIED ? EX_NOPERM
+								   : EX_UNAVAILABLE,
 				      interface,
 				      *pcap_geterr(link->handle) ? pcap_geterr(link->handle)
 								 : pcap_statustostr(rc));
 	if (pcap_datalink(link->handle) != DLT_EN10MB)
-		return link_pcap_fail(link, err, EX_UNAVAILABLE, interface, "is not Ethernet");
+		return link_pcap_fail(link, err, EX_UNAVAILABLE, interface,
+				      "is not Ethernet");
 	if (link_pcap_filter(link, ethertype) < 0 ||
 	    pcap_setdirection(link->handle, PCAP_D_IN) < 0 ||
 	    pcap_setnonblock(link->handle, 1, text) < 0)
-		return link_pcap_fail(link, err, EX_OSERR, interface, pcap_geterr(link->handle));
+		return link_pcap_fail(link, err, EX_OSERR, interface,
+				      pcap_geterr(link->handle));
 	return link;
 }
 
-struct link_pcap *link_pcap_open_file(int fd, const struct intake_plan *plan, struct km_err *err)
+struct link_pcap *link_pcap_open_file(int fd, const struct intake_plan *plan,
+				      struct km_err *err)
 {
 	char text[PCAP_ERRBUF_SIZE] = "";
 	struct link_pcap *link = calloc(1, sizeof(*link));
 	FILE *file = fdopen(fd, "r");
 
 	if (link == NULL || file == NULL)
-		return link_pcap_fail(link, err, EX_OSERR, "recorded file", "out of memory");
+		return link_pcap_fail(link, err, EX_OSERR, "recorded file",
+				      "out of memory");
 	link->frame_max = plan->frame_max;
 	link->handle = pcap_fopen_offline(file, text);
 	if (link->handle == NULL) {
@@ -93,7 +99,8 @@ struct link_pcap *link_pcap_open_file(int fd, const struct intake_plan *plan, st
 		return link_pcap_fail(link, err, EX_DATAERR, "recorded file", text);
 	}
 	if (pcap_datalink(link->handle) != DLT_EN10MB)
-		return link_pcap_fail(link, err, EX_DATAERR, "recorded file", "is not Ethernet");
+		return link_pcap_fail(link, err, EX_DATAERR, "recorded file",
+				      "is not Ethernet");
 	return link;
 }
 
@@ -119,8 +126,8 @@ static struct intake_frame *link_pcap_reserve(struct ring *ring)
 }
 
 static enum km_rc link_pcap_copy(struct link_pcap *link, struct ring *ring,
-				 struct intake_frame *slot, const struct pcap_pkthdr *header,
-				 const uint8_t *bytes)
+				 struct intake_frame *slot,
+				 const struct pcap_pkthdr *header, const uint8_t *bytes)
 {
 	/* pcap counts microseconds, or nanoseconds in files that say so; a stamp is all we need. */
 	slot->time_ns = (uint64_t)header->ts.tv_sec * CLOCK_NS_PER_SEC +
@@ -160,7 +167,8 @@ static void link_pcap_wait(struct link_pcap *link)
 	(void)poll(&pfd, 1, (int)(LINK_PCAP_WAIT_NS / CLOCK_NS_PER_MS));
 }
 
-enum link_pcap_result link_pcap_pump(struct link_pcap *link, struct ring *ring, struct km_err *err)
+enum link_pcap_result link_pcap_pump(struct link_pcap *link, struct ring *ring,
+				     struct km_err *err)
 {
 	for (unsigned i = 0; i < LINK_PCAP_BATCH; i++) {
 		struct intake_frame *slot = link_pcap_reserve(ring);
@@ -181,7 +189,8 @@ enum link_pcap_result link_pcap_pump(struct link_pcap *link, struct ring *ring, 
 		if (rc == PCAP_ERROR_BREAK)
 			return link_pcap_end(ring);
 		if (rc < 0) {
-			(void)km_err_set(err, EX_IOERR, "libpcap: %s", pcap_geterr(link->handle));
+			(void)km_err_set(err, EX_IOERR, "libpcap: %s",
+					 pcap_geterr(link->handle));
 			return LINK_PCAP_ERROR;
 		}
 		link_pcap_wait(link);

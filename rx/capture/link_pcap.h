@@ -22,7 +22,8 @@ struct link_pcap *link_pcap_open(const char *interface, uint16_t ethertype,
 				 struct km_err *err);
 
 /* A recorded file (pcap or pcapng, Ethernet) at descriptor FD, which is taken. */
-struct link_pcap *link_pcap_open_file(int fd, const struct intake_plan *plan, struct km_err *err);
+struct link_pcap *link_pcap_open_file(int fd, const struct intake_plan *plan,
+				      struct km_err *err);
 void link_pcap_close(struct link_pcap *link);
 
 enum link_pcap_result {

@@ -12,7 +12,8 @@
 #define FLOORS_FILE_MAX (256u * 1024u)
 static const uint8_t floors_magic[8] = {'K', 'M', 'F', 'L', 'O', 'O', 'R', '1'};
 
-static const struct floors_identity *floors_find(const struct floors *f, const uint8_t key[32])
+static const struct floors_identity *floors_find(const struct floors *f,
+						 const uint8_t key[32])
 {
 	for (unsigned i = 0; i < f->count; i++)
 		if (memcmp(f->identity[i].key, key, 32) == 0)
@@ -20,7 +21,8 @@ static const struct floors_identity *floors_find(const struct floors *f, const u
 	return NULL;
 }
 
-static bool floors_knows(const struct floors_identity *identity, uint32_t tag, uint64_t epoch)
+static bool floors_knows(const struct floors_identity *identity, uint32_t tag,
+			 uint64_t epoch)
 {
 	for (unsigned i = 0; i < FLOORS_SESSIONS; i++)
 		if (epoch != 0 && identity->session[i].epoch == epoch &&
@@ -53,7 +55,8 @@ enum ask_verdict floors_judge(const struct floors *f, const uint8_t key[32], uin
 struct floors_session *floors_accept(struct floors *f, const uint8_t key[32], uint32_t tag,
 				     uint64_t epoch, uint64_t now_s)
 {
-	struct floors_identity *identity = (struct floors_identity *)(uintptr_t)floors_find(f, key);
+	struct floors_identity *identity =
+		(struct floors_identity *)(uintptr_t)floors_find(f, key);
 	uint64_t floor = epoch < now_s + FLOORS_FAR_S ? epoch : now_s + FLOORS_FAR_S;
 
 	if (identity == NULL) {
@@ -77,7 +80,8 @@ struct floors_session *floors_accept(struct floors *f, const uint8_t key[32], ui
 	return &identity->session[0];
 }
 
-static bool floors_session_raise(struct floors_session *session, uint16_t lane, uint64_t seq)
+static bool floors_session_raise(struct floors_session *session, uint16_t lane,
+				 uint64_t seq)
 {
 	for (uint32_t i = 0; i < session->lanes; i++) {
 		if (session->lane[i].lane != lane)
@@ -99,7 +103,8 @@ bool floors_raise(struct floors *f, uint32_t tag, uint16_t lane, uint64_t seq)
 		for (unsigned j = 0; j < FLOORS_SESSIONS; j++)
 			if (f->identity[i].session[j].epoch != 0 &&
 			    f->identity[i].session[j].tag == tag)
-				return floors_session_raise(&f->identity[i].session[j], lane, seq);
+				return floors_session_raise(&f->identity[i].session[j],
+							    lane, seq);
 	return false;
 }
 
@@ -199,7 +204,8 @@ int floors_load(struct floors *f, int dirfd, struct km_err *err)
 	if (floors_parse(f, data, len) == 0)
 		return 0;
 	memset(f, 0, sizeof(*f));
-	return km_err_set(err, EX_DATAERR,
-			  "floors: damaged: restore the file, or remove it knowing that recordings "
-			  "of the last 24 h would then be taken for the present");
+	return km_err_set(
+		err, EX_DATAERR,
+		"floors: damaged: restore the file, or remove it knowing that recordings "
+		"of the last 24 h would then be taken for the present");
 }

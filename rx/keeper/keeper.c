@@ -23,12 +23,12 @@
 #include "shm.h"
 #include "stats.h"
 
-#define KEEPER_STATS(X)                                                                   \
-	X(KEEPER_ACCEPTED, "announces_accepted")                                          \
-	X(KEEPER_REFUSED, "announces_refused")                                            \
-	X(KEEPER_TOO_MANY, "announces_too_many")                                          \
-	X(KEEPER_STORES, "floors_stored")                                                 \
-	X(KEEPER_STORE_FAILED, "floors_store_failed")                                     \
+#define KEEPER_STATS(X)                                                                    \
+	X(KEEPER_ACCEPTED, "announces_accepted")                                           \
+	X(KEEPER_REFUSED, "announces_refused")                                             \
+	X(KEEPER_TOO_MANY, "announces_too_many")                                           \
+	X(KEEPER_STORES, "floors_stored")                                                  \
+	X(KEEPER_STORE_FAILED, "floors_store_failed")                                      \
 	X(KEEPER_EPOCH, "epoch")
 
 enum keeper_stat { KEEPER_STATS(STATS_ENUM_ROW) KEEPER_STAT_COUNT };
@@ -81,8 +81,8 @@ static bool keeper_store(struct keeper *k)
 		return true;
 	}
 	stats_add(&k->stats, KEEPER_STORE_FAILED, 1);
-	log_event_limited(EVENT_FLOORS_FAILED, "%s: free the disk or mend the state directory",
-			  err.text);
+	log_event_limited(EVENT_FLOORS_FAILED,
+			  "%s: free the disk or mend the state directory", err.text);
 	return false;
 }
 
@@ -120,14 +120,15 @@ static void keeper_say_epoch(const struct keeper *k, const struct announce *a,
 	char print[KEYS_FINGERPRINT_MAX];
 
 	keys_fingerprint(print, a->identity);
-	log_event_limited(EVENT_SESSION_REFUSED,
-			  "a genuine announce is refused, %s: correct the clocks; if it is the "
-			  "present transmitter and no recording, write its epoch into the file to "
-			  "accept it tx=%s epoch=%" PRIu64 " file=%s/accept-%s",
-			  verdict == ASK_OLD_EPOCH ? "its epoch is not above the stored floor"
-						   : "its epoch is more than 24 h from our clock "
-						     "and no floor is stored yet",
-			  print, a->epoch, k->dir, print);
+	log_event_limited(
+		EVENT_SESSION_REFUSED,
+		"a genuine announce is refused, %s: correct the clocks; if it is the "
+		"present transmitter and no recording, write its epoch into the file to "
+		"accept it tx=%s epoch=%" PRIu64 " file=%s/accept-%s",
+		verdict == ASK_OLD_EPOCH ? "its epoch is not above the stored floor"
+					 : "its epoch is more than 24 h from our clock "
+					   "and no floor is stored yet",
+		print, a->epoch, k->dir, print);
 }
 
 /* Everything about the epoch: judged, stored, and the session's floors answered. */
@@ -141,9 +142,10 @@ static enum ask_verdict keeper_epoch(struct keeper *k, const struct announce *a,
 	enum ask_verdict verdict;
 
 	/* A recording is old by nature; `replay` works on a state of its own. */
-	verdict = k->replay ? ASK_ACCEPTED
-			    : floors_judge(&k->floors, a->identity, answer->session, a->epoch, now_s,
-					   keeper_allowed(k, a->identity), &far);
+	verdict = k->replay
+			  ? ASK_ACCEPTED
+			  : floors_judge(&k->floors, a->identity, answer->session, a->epoch,
+					 now_s, keeper_allowed(k, a->identity), &far);
 	if (verdict == ASK_OLD_EPOCH || verdict == ASK_FAR_EPOCH)
 		keeper_say_epoch(k, a, verdict);
 	if (verdict != ASK_ACCEPTED)
@@ -253,7 +255,8 @@ static int keeper_question(struct keeper *k)
 	return rc;
 }
 
-static int keeper_open_dir(struct keeper *k, const struct rx_config *config, struct km_err *err)
+static int keeper_open_dir(struct keeper *k, const struct rx_config *config,
+			   struct km_err *err)
 {
 	snprintf(k->dir, sizeof(k->dir), "%s/keeper", config->state_dir);
 	if (mkdir(k->dir, 0700) < 0 && errno != EEXIST)
@@ -271,9 +274,10 @@ static int keeper_load(struct keeper *k, const struct rx_config *config, struct 
 	if (keys_init(err) < 0)
 		return -1;
 	if (sodium_mlock(&k->secret, sizeof(k->secret)) < 0)
-		return km_err_set_errno(err, EX_OSERR,
-					"keeper: memory for the key cannot be locked: raise "
-					"LimitMEMLOCK=");
+		return km_err_set_errno(
+			err, EX_OSERR,
+			"keeper: memory for the key cannot be locked: raise "
+			"LimitMEMLOCK=");
 	if (keys_box_load(&k->secret, config->key, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < config->trusted; i++)
@@ -288,13 +292,15 @@ static int keeper_attach(struct keeper *k, struct km_err *err)
 {
 	struct ask_bells *bells;
 
-	if (shm_map(&k->map, RX_FD_ASK, ask_bytes(), SHM_MAP_WRITE | SHM_MAP_NO_DUMP, err) < 0)
+	if (shm_map(&k->map, RX_FD_ASK, ask_bytes(), SHM_MAP_WRITE | SHM_MAP_NO_DUMP, err) <
+	    0)
 		return -1;
 	if (ring_attach(&k->questions, ask_questions(k->map.p), ask_questions_bytes(),
 			sizeof(struct ask), ASK_SLOTS, RING_CONSUMER) != KM_OK ||
 	    ring_attach(&k->answers, ask_answers(k->map.p), ask_answers_bytes(),
 			sizeof(struct ask_answer), ASK_SLOTS, RING_PRODUCER) != KM_OK)
-		return km_err_set(err, EX_SOFTWARE, "keeper: rings with decode cannot be attached");
+		return km_err_set(err, EX_SOFTWARE,
+				  "keeper: rings with decode cannot be attached");
 	bells = ask_bells(k->map.p);
 	ring_set_bells(&k->questions, &bells->decode, &bells->keeper);
 	ring_set_bells(&k->answers, &bells->decode, &bells->keeper);
@@ -310,8 +316,8 @@ static int keeper_set_up(struct keeper *k, struct role_ctx *ctx, struct km_err *
 	if (rx_config_for_role(&config, RX_FD_CONFIG, ctx->argc, ctx->argv, err) < 0)
 		return -1;
 	if (stats_map_rw(&k->stats_map, RX_FD_STATS, err) < 0 ||
-	    stats_claim(&k->stats_map, &k->stats, RX_STATS_KEEPER, "keeper", keeper_stat_names,
-			KEEPER_STAT_COUNT, err) < 0)
+	    stats_claim(&k->stats_map, &k->stats, RX_STATS_KEEPER, "keeper",
+			keeper_stat_names, KEEPER_STAT_COUNT, err) < 0)
 		return -1;
 	if (keeper_load(k, &config, err) < 0 || keeper_attach(k, err) < 0)
 		return -1;

@@ -23,9 +23,9 @@ enum ask_type {
 
 struct ask {
 	uint32_t type;
-	uint32_t len;	 /* announce bytes */
+	uint32_t len; /* announce bytes */
 	uint32_t session;
-	uint32_t lanes;	 /* ASK_FLOORS: entries of floor[] */
+	uint32_t lanes; /* ASK_FLOORS: entries of floor[] */
 	union {
 		uint8_t announce[WIRE_ANNOUNCE_MAX];
 		struct {
@@ -39,31 +39,32 @@ enum ask_verdict {
 	ASK_ACCEPTED = 0,
 	ASK_MALFORMED = 1,
 	ASK_VERSION = 2,
-	ASK_UNTRUSTED = 3,	/* signed by nobody we trust */
-	ASK_SIGNATURE = 4,	/* wrong signature */
-	ASK_ENVIRONMENT = 5,	/* another environment */
-	ASK_NOT_FOR_US = 6,	/* no box for our key */
-	ASK_OLD_EPOCH = 7,	/* at or below the floor: a replay */
-	ASK_FAR_EPOCH = 8,	/* more than 24 h from our clock and not above a stored floor */
-	ASK_TOO_MANY = 9,	/* more than 50 new announces a second */
-	ASK_STORE = 10,		/* the floor could not be stored: refused, disk */
+	ASK_UNTRUSTED = 3,   /* signed by nobody we trust */
+	ASK_SIGNATURE = 4,   /* wrong signature */
+	ASK_ENVIRONMENT = 5, /* another environment */
+	ASK_NOT_FOR_US = 6,  /* no box for our key */
+	ASK_OLD_EPOCH = 7,   /* at or below the floor: a replay */
+	ASK_FAR_EPOCH = 8, /* more than 24 h from our clock and not above a stored floor */
+	ASK_TOO_MANY = 9,  /* more than 50 new announces a second */
+	ASK_STORE = 10,	   /* the floor could not be stored: refused, disk */
 };
 
 /* Layout of the ask memfd, in pages: questions ring, answers ring, bells. */
 struct ask_bells {
 	_Alignas(64) struct bell keeper; /* the keeper sleeps here */
-	_Alignas(64) struct bell decode; /* rung by the keeper; decode looks at it between polls */
+	_Alignas(64) struct bell
+		decode; /* rung by the keeper; decode looks at it between polls */
 };
 
 struct ask_answer {
 	uint32_t verdict;
 	uint32_t session; /* tag */
 	uint64_t epoch;
-	uint8_t secret[32];	/* session secret, if accepted */
+	uint8_t secret[32]; /* session secret, if accepted */
 	uint8_t transcript[32];
-	uint8_t identity[32];	/* tx identity key */
-	uint32_t far;		/* accepted although far from our clock: alarm */
-	uint32_t floors;	/* entries of floor[]: numbers at or below are refused */
+	uint8_t identity[32]; /* tx identity key */
+	uint32_t far;	      /* accepted although far from our clock: alarm */
+	uint32_t floors;      /* entries of floor[]: numbers at or below are refused */
 	struct {
 		uint16_t lane;
 		uint64_t seq;
@@ -92,7 +93,8 @@ static inline void *ask_answers(void *mem)
 }
 static inline struct ask_bells *ask_bells(void *mem)
 {
-	return (struct ask_bells *)((uint8_t *)mem + ask_questions_bytes() + ask_answers_bytes());
+	return (struct ask_bells *)((uint8_t *)mem + ask_questions_bytes() +
+				    ask_answers_bytes());
 }
 static inline size_t ask_bytes(void)
 {

@@ -24,39 +24,41 @@
 
 enum deliver_type {
 	/* records, in any order, maybe more than once */
-	DELIVER_BEGIN = 1,     /* pos/len: body of a RECORD_BEGIN, to be decoded by publish */
+	DELIVER_BEGIN = 1, /* pos/len: body of a RECORD_BEGIN, to be decoded by publish */
 	DELIVER_FRAGMENT = 2,  /* chain, number, offset; pos/len: data */
 	DELIVER_WITHDRAWN = 3, /* chain, number, a = reason */
 	DELIVER_MANIFEST = 4,  /* chain, number, offset, a = total; pos/len: data */
 	DELIVER_HEADS = 5,     /* chain, number = objects, a = manifests; head */
 	/* what decode wants said; publish is its voice and its memory */
-	DELIVER_SESSION = 16,	/* a new session: session, a = epoch, head = tx identity */
-	DELIVER_HEARTBEAT = 17, /* session, a = tx time ns, b = flags | port_received << 8 */
-	DELIVER_LOST = 18,	/* session, lane, a..b, both included: lane sequences lost for ever */
-	DELIVER_WINDOW = 19,	/* a window was given up incomplete: channel, stream,
+	DELIVER_SESSION = 16, /* a new session: session, a = epoch, head = tx identity */
+	DELIVER_HEARTBEAT =
+		17, /* session, a = tx time ns, b = flags | port_received << 8 */
+	DELIVER_LOST =
+		18, /* session, lane, a..b, both included: lane sequences lost for ever */
+	DELIVER_WINDOW = 19, /* a window was given up incomplete: channel, stream,
 				 * number = window, a = missing source symbols (0: its end was never
 				 * told, so how many is not known), b = blocks hit (0: none seen) */
-	DELIVER_MARGIN = 20,	/* a window was repaired: channel, stream, number = window,
+	DELIVER_MARGIN = 20, /* a window was repaired: channel, stream, number = window,
 				 * a = symbols repaired, b = repairs left unused in its worst block */
 	DELIVER_SESSION_END = 21, /* session; a = 1 farewell, 2 replaced, 3 vanished */
-	DELIVER_ALARM = 22,	/* a = enum deliver_alarm, b = count or detail */
+	DELIVER_ALARM = 22,	  /* a = enum deliver_alarm, b = count or detail */
 };
 
 enum deliver_alarm {
-	DELIVER_ALARM_SILENT = 1,      /* link silent since b (ns, CLOCK_REALTIME) */
-	DELIVER_ALARM_HEARD = 2,       /* it is heard again after b ns */
-	DELIVER_ALARM_ANNOUNCE = 3,    /* announce refused: b = enum ask_verdict */
-	DELIVER_ALARM_AUTH = 4,	       /* b frames failed authentication since the last one */
-	DELIVER_ALARM_DUPLICATE = 5,   /* b frames seen twice on one link */
+	DELIVER_ALARM_SILENT = 1,    /* link silent since b (ns, CLOCK_REALTIME) */
+	DELIVER_ALARM_HEARD = 2,     /* it is heard again after b ns */
+	DELIVER_ALARM_ANNOUNCE = 3,  /* announce refused: b = enum ask_verdict */
+	DELIVER_ALARM_AUTH = 4,	     /* b frames failed authentication since the last one */
+	DELIVER_ALARM_DUPLICATE = 5, /* b frames seen twice on one link */
 	DELIVER_ALARM_KERNEL_DROP = 6, /* b frames dropped by our own receive ring */
 	DELIVER_ALARM_POOL = 7,	       /* window evicted, pool full: b = window */
 	DELIVER_ALARM_UNKNOWN = 8,     /* b frames of a session without announce dropped */
 	DELIVER_ALARM_MALFORMED = 9,   /* b authenticated symbols that do not parse */
 	DELIVER_ALARM_SEEN_SENDING = 10, /* our port has sent b frames */
-	DELIVER_ALARM_TX_RETURN = 11,	 /* tx reports b frames received on its diode port */
+	DELIVER_ALARM_TX_RETURN = 11, /* tx reports b frames received on its diode port */
 	DELIVER_ALARM_TX_PERMISSIVE = 12,
 	DELIVER_ALARM_VERSION = 13, /* b frames of another wire version */
-	DELIVER_ALARM_FAR = 14,	    /* accepted although its epoch b is far from our clock */
+	DELIVER_ALARM_FAR = 14, /* accepted although its epoch b is far from our clock */
 };
 
 struct deliver_msg {
@@ -72,7 +74,8 @@ struct deliver_msg {
 	uint64_t a, b;
 	uint8_t head[32];
 };
-_Static_assert(sizeof(struct deliver_msg) == DELIVER_MSG_LEN, "layout of a deliver message");
+_Static_assert(sizeof(struct deliver_msg) == DELIVER_MSG_LEN,
+	       "layout of a deliver message");
 
 /* Layout of the deliver memfd: the ring, then a page with the bells. */
 struct deliver_bells {
@@ -96,10 +99,11 @@ static inline size_t deliver_bytes(void)
 enum deliver_fd {
 	RX_FD_CONFIG = 4,
 	RX_FD_STATS = 5,
-	RX_FD_INTAKE = 6,  /* decode: the TPACKET socket or the pump memfd; capture: the pump memfd */
+	RX_FD_INTAKE =
+		6, /* decode: the TPACKET socket or the pump memfd; capture: the pump memfd */
 	RX_FD_ASK = 7,
 	RX_FD_DELIVER = 8,
-	RX_FD_SEGMENT = 9, /* read-only for publish */
+	RX_FD_SEGMENT = 9,  /* read-only for publish */
 	RX_FD_PORT_TX = 10, /* decode: the interface's tx_packets, or absent */
 };
 enum deliver_stats_block {

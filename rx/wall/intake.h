@@ -24,10 +24,10 @@ enum intake_form {
 /* TPACKET_V3 geometry: decided by the supervisor, used by both. */
 struct intake_plan {
 	uint32_t form;
-	uint32_t block_bytes;  /* power of two, multiple of the page */
+	uint32_t block_bytes; /* power of two, multiple of the page */
 	uint32_t blocks;
 	uint32_t retire_ms;
-	uint32_t frame_max;    /* bytes of the largest link frame */
+	uint32_t frame_max; /* bytes of the largest link frame */
 };
 
 /* Pump: one ring slot per frame of sizeof(struct intake_frame) + frame_max bytes. */
@@ -50,7 +50,7 @@ struct intake_frame {
  * it submits one slot with `end` = 1 and exits 0. (decode, keeper and publish get `--replay`
  * too: the keeper then takes an epoch however far from our clock.)
  */
-#define INTAKE_MSG_SOCKET 64 /* IPC_TYPE_OWN: no body, one descriptor */
+#define INTAKE_MSG_SOCKET 64   /* IPC_TYPE_OWN: no body, one descriptor */
 #define INTAKE_EXIT_REFUSED 79 /* behind the sysexits */
 #define INTAKE_FD_REPLAY 11
 

@@ -35,7 +35,8 @@ static void teardown(void)
 
 TestSuite(floors, .init = setup, .fini = teardown);
 
-static enum ask_verdict judge(const uint8_t *key, uint32_t tag, uint64_t epoch, uint64_t now)
+static enum ask_verdict judge(const uint8_t *key, uint32_t tag, uint64_t epoch,
+			      uint64_t now)
 {
 	bool far;
 
@@ -47,7 +48,8 @@ Test(floors, a_new_session_is_accepted_once_and_known_afterwards)
 	cr_assert(eq(int, judge(alice, 7, NOW, NOW), ASK_ACCEPTED));
 	cr_assert(floors_accept(&f, alice, 7, NOW, NOW) != NULL);
 	cr_assert(eq(int, judge(alice, 7, NOW, NOW), ASK_ACCEPTED), "decode restarted");
-	cr_assert(eq(int, judge(alice, 8, NOW, NOW), ASK_OLD_EPOCH), "same epoch, other session");
+	cr_assert(eq(int, judge(alice, 8, NOW, NOW), ASK_OLD_EPOCH),
+		  "same epoch, other session");
 	cr_assert(eq(int, judge(alice, 8, NOW - 1, NOW), ASK_OLD_EPOCH));
 	cr_assert(eq(int, judge(alice, 8, NOW + 1, NOW), ASK_ACCEPTED));
 	cr_assert(eq(int, judge(bob, 8, NOW - 1, NOW), ASK_ACCEPTED), "another identity");
@@ -69,7 +71,8 @@ Test(floors, a_recording_of_last_week_is_refused_by_a_fresh_receiver)
 
 	cr_assert(eq(int, judge(alice, 1, NOW - 7 * DAY, NOW), ASK_FAR_EPOCH));
 	cr_assert(eq(int, judge(alice, 1, NOW + 2 * DAY, NOW), ASK_FAR_EPOCH));
-	cr_assert(eq(int, floors_judge(&f, alice, 1, NOW - 7 * DAY, NOW, NOW - 7 * DAY, &far),
+	cr_assert(eq(int,
+		     floors_judge(&f, alice, 1, NOW - 7 * DAY, NOW, NOW - 7 * DAY, &far),
 		     ASK_ACCEPTED),
 		  "the operator let it in");
 	cr_assert(far);
@@ -120,7 +123,8 @@ Test(floors, survive_a_restart)
 	struct floors g;
 	struct km_err err = KM_ERR_INIT;
 
-	cr_assert(eq(int, floors_load(&g, dirfd_, &err), 0), "absent is empty: %s", err.text);
+	cr_assert(eq(int, floors_load(&g, dirfd_, &err), 0), "absent is empty: %s",
+		  err.text);
 	cr_assert(eq(uint, g.count, 0));
 	floors_accept(&f, alice, 1, NOW, NOW);
 	floors_accept(&f, bob, 2, NOW + 5, NOW);
@@ -156,7 +160,8 @@ Test(floors, any_damage_to_the_file_is_seen)
 	}
 	for (off_t cut = size - 1; cut > 0; cut--) {
 		cr_assert(eq(int, ftruncate(fd, cut), 0));
-		cr_assert(eq(int, floors_load(&g, dirfd_, &err), -1), "cut at %ld", (long)cut);
+		cr_assert(eq(int, floors_load(&g, dirfd_, &err), -1), "cut at %ld",
+			  (long)cut);
 	}
 	close(fd);
 }

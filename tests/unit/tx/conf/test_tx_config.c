@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: ISC
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fec.h"
+#include "frame.h"
+#include "host.h"
+#include "lane.h"
+#include "ring.h"
+#include "tx_probe.h"
+#include "tx_table.h"
+
+#define HEAD "[transmitter]\ninterface = lo\nreceivers = /r.pub\n"
+#define CHANNEL(name, number)                                                              \
+	"[channel " name "]\nnumber = " number "\nkind = files\nowner = o\npurpose = p\n"  \
+	"classification = c\nspool = /spool/" name "\n"
+
+static struct tx_config loaded(const char *text)
+{
+	static struct tx_config config;
+
+	cr_assert_eq(tx_config_load(&config, text, strlen(text), "t.conf", stderr), 0);
+	return config;
+}
+
+/* Lines of the report of a refused file; the caller frees. */
+static char *refusal(const char *text)
+{
+	static struct tx_config config;
+	char *lines = NULL;
+	size_t len;
+	FILE *out = open_memstream(&lines, &len);
+
+	cr_assert_eq(tx_config_load(&config, text, strlen(text), "t.conf", out), -1);
+	cr_assert_eq(fclose(out), 0);
+	return lines;
+}
+
+Test(tx_config, defaults_are_those_of_the_design)
+{
+	struct tx_config c = loaded(HEAD CHANNEL("a", "1"));
+
+	cr_assert_eq(c.ethertype, WIRE_ETHERTYPE);
+	cr_assert_eq(c.vlan, 0);
+	cr_assert_eq(c.mtu, 0);
+	cr_assert_eq(c.rate_bps, 1000000000u);
+	cr_assert_eq(c.session_ns, UINT64_C(86400000000000));
+	cr_assert_eq(c.environment, 1);
+	cr_assert_eq(c.receiver_count, 1);
+	cr_assert_str_eq(c.receivers[0], "/r.pub");
+	cr_assert_str_eq(c.fec_kernel, "auto");
+	cr_assert_eq(c.channels, 1);
+	cr_assert_str_eq(c.channel[0].name, "a");
+	cr_assert_eq(c.channel[0].class, FRAME_CLASS_NORMAL);
+	cr_assert_eq(c.channel[0].settle_ns, UINT64_C(1000000000));
+	cr_assert_eq(c.channel[0].keep_ns, 7 * UINT64_C(86400000000000));
+	cr_assert_eq(c.channel[0].keep_bytes, 0);
+	cr_assert_eq(c.channel[0].min_free, UINT64_C(1) << 30);
+	cr_assert_eq(c.channel[0].fec_k, 160);
+	cr_assert_eq(c.channel[0].fec_m, 16);
+	cr_assert_eq(c.channel[0].depth_max, 63);
+	cr_assert_eq(c.channel[0].flush_ns, UINT64_C(1000000000));
+	cr_assert_eq(c.channel[0].batch_bytes, UINT64_C(64) << 20);
+}
+
+Test(tx_config, no_channel_is_legal)
+{
+	cr_assert_eq(loaded(HEAD).channels, 0);
+}
+
+Test(tx_config, digest_is_of_values_not_of_their_text)
+{
+	struct tx_config a = loaded(HEAD CHANNEL("a", "1"));
+	struct tx_config b =
+		loaded("# comment\n\n[transmitter]\nreceivers=/r.pub\ninterface = lo\n"
+		       "rate = 1000 Mbit/s\n\n" CHANNEL("a", "1"));
+	struct tx_config c = loaded(HEAD "rate = 999 Mbit/s\n" CHANNEL("a", "1"));
+
+	cr_assert_arr_eq(a.digest, b.digest, sizeof(a.digest));
+	cr_assert_arr_neq(a.digest, c.digest, sizeof(a.digest));
+}
+
+Test(tx_config, rows_leave_what_a_closed_block_needs)
+{
+	cr_assert_eq(tx_rows(0), 0);
+	for (unsigned m = 1; m <= 128; m++) {
+		unsigned rows = tx_rows(m);
+
+		cr_assert(rows >= 6 && rows >= m && (rows & (rows - 1)) == 0);
+		cr_assert(rows == 8 || rows / 2 < m, "m = %u: %u rows are too many", m,
+			  rows);
+	}
+}
+
+Test(tx_config, every_geometry_the_judge_takes_the_coder_takes)
+{
+	char text[1024];
+
+	for (unsigned k = 1; k <= 255; k += 7)
+		for (unsigned m = 0; m <= 128; m += 3) {
+			struct tx_config c;
+			int rc;
+
+			(void)snprintf(text, sizeof(text), "%sfec_k = %u\nfec_m = %u\n",
+				       HEAD CHANNEL("a", "1"), k, m);
+			rc = tx_config_load(&c, text, strlen(text), "t.conf", NULL);
+			if (m == 0)
+				cr_assert_eq(rc, 0);
+			else
+				cr_assert_eq(rc == 0,
+					     fec_geometry_check(k, m, tx_rows(m)) == FEC_OK,
+					     "k = %u, m = %u", k, m);
+		}
+}
+
+Test(tx_config, spools_are_apart_but_may_share_a_beginning)
+{
+	static const char two[] = HEAD CHANNEL("a", "1") CHANNEL("ab", "2");
+	char *lines = refusal(HEAD CHANNEL(
+		"a",
+		"1") "[channel b]\nnumber = 2\nkind = files\n"
+		     "owner = o\npurpose = p\nclassification = c\nspool = /spool/a/in\n");
+
+	cr_assert_eq(loaded(two).channels, 2);
+	cr_assert_not_null(strstr(lines,
+				  "t.conf:17: spool = /spool/a/in: lies in the spool of "
+				  "channel a"),
+			   "%s", lines);
+	free(lines);
+}
+
+static void judge_plan(uint32_t mtu, uint64_t rate_bps, uint16_t vlan)
+{
+	struct tx_config c = {.mtu = mtu, .rate_bps = rate_bps, .vlan = vlan};
+	uint32_t head = vlan ? 18 : 14;
+	struct lane_plan plan;
+	uint64_t hold_ns;
+
+	tx_config_lane_plan(&c, &plan);
+	cr_assert(plan.slots >= LANE_SLOTS_MIN && plan.slots <= LANE_SLOTS_MAX);
+	cr_assert_eq(plan.slots & (plan.slots - 1), 0);
+	cr_assert_eq(plan.stride % 64, 0);
+	cr_assert_eq(plan.stride / 64 % 2, 1);
+	cr_assert_geq(plan.stride, sizeof(struct lane_desc) + head + mtu);
+	cr_assert_lt(plan.stride, sizeof(struct lane_desc) + head + mtu + 192);
+	cr_assert_neq(ring_bytes(plan.stride, plan.slots), 0, "a ring takes the geometry");
+	hold_ns = (uint64_t)plan.slots * (mtu + head) * 8 * 1000000 / (rate_bps / 1000);
+	if (plan.slots > LANE_SLOTS_MIN)
+		cr_assert_leq(hold_ns, LANE_HOLD_BULK_NS, "mtu %u, rate %llu", mtu,
+			      (unsigned long long)rate_bps);
+}
+
+Test(tx_config, lanes_hold_no_more_than_their_time)
+{
+	static const uint64_t rates[] = {64000, 10000000, 1000000000, 10000000000,
+					 400000000000};
+	static const uint32_t mtus[] = {1280, 1500, 8999, 9000, 65535};
+
+	for (size_t i = 0; i < KM_COUNT(rates); i++)
+		for (size_t j = 0; j < KM_COUNT(mtus); j++) {
+			judge_plan(mtus[j], rates[i], 0);
+			judge_plan(mtus[j], rates[i], 5);
+		}
+}
+
+Test(tx_config, role_takes_the_sealed_bytes_and_the_resolved_mtu)
+{
+	static const char text[] = HEAD CHANNEL("a", "1");
+	static char mtu[] = "--mtu", good[] = "8000", bad[] = "900";
+	char *args[] = {mtu, good}, *wrong[] = {mtu, bad};
+	struct km_err err = KM_ERR_INIT;
+	struct tx_config c;
+	int fd = host_seal_bytes("test", text, strlen(text), &err);
+	FILE *open_file = tmpfile();
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, "x", 1), -1, "nobody changes it any more");
+	cr_assert_eq(tx_config_for_role(&c, fd, 2, args, &err), 0, "%s", err.text);
+	cr_assert_eq(c.mtu, 8000);
+	cr_assert_eq(tx_config_symbol_size(&c), 8000 - WIRE_OVERHEAD);
+	cr_assert_eq(tx_config_for_role(&c, fd, 2, wrong, &err), -1);
+	cr_assert_eq(tx_config_for_role(&c, fd, 0, NULL, &err), -1,
+		     "the MTU is not resolved");
+	cr_assert_neq(fputs(text, open_file), EOF);
+	cr_assert_eq(fflush(open_file), 0);
+	cr_assert_eq(tx_config_for_role(&c, fileno(open_file), 2, args, &err), -1,
+		     "only sealed memory");
+	(void)fclose(open_file);
+	(void)close(fd);
+}
+
+Test(tx_config, memory_is_the_sum_of_its_parts)
+{
+	struct tx_config c = loaded(HEAD "mtu = 9000\n" CHANNEL("a", "1")
+					    CHANNEL("b", "2") "fec_m = 0\n");
+	struct tx_memory memory;
+	struct lane_plan plan;
+
+	tx_config_lane_plan(&c, &plan);
+	tx_probe_memory(&c, &memory);
+	cr_assert_geq(memory.lanes, LANE_COUNT * (uint64_t)plan.slots * plan.stride);
+	cr_assert_eq(memory.encoders,
+		     63 * fec_encoder_bytes(16, 9000 - WIRE_OVERHEAD, FEC_FEED_SYMBOLS),
+		     "a channel without repairs needs none");
+	cr_assert_eq(memory.total, memory.lanes + memory.encoders);
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: ISC
+/* From the file's bytes to struct tx_config, and what follows from it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+#include "digest.h"
+#include "fec.h"
+#include "frame.h"
+#include "host.h"
+#include "lane.h"
+#include "opt.h"
+#include "tx_table.h"
+
+#define DAY_NS UINT64_C(86400000000000)
+
+static void convert_channel(struct tx_config_channel *to, const struct tx_raw_channel *from)
+{
+	memcpy(to->name, from->name, sizeof(from->name));
+	memcpy(to->owner, from->owner, sizeof(to->owner));
+	memcpy(to->purpose, from->purpose, sizeof(to->purpose));
+	memcpy(to->classification, from->classification, sizeof(to->classification));
+	memcpy(to->spool, from->spool, sizeof(to->spool));
+	to->number = (uint16_t)from->number;
+	to->class = (uint8_t)from->priority;
+	to->settle_ns = from->settle_ns;
+	to->keep_ns = from->keep_days * DAY_NS;
+	to->keep_bytes = from->keep_bytes;
+	to->min_free = from->min_free;
+	to->max_object = from->max_object;
+	to->fec_k = (unsigned)from->fec_k;
+	to->fec_m = (unsigned)from->fec_m;
+	to->depth_max = (unsigned)from->fec_depth;
+	to->flush_ns = from->flush_ns;
+	to->batch_bytes = from->batch_bytes;
+}
+
+static void convert(struct tx_config *to, const struct tx_raw *from)
+{
+	memset(to, 0, sizeof(*to));
+	memcpy(to->name, from->name, sizeof(to->name));
+	memcpy(to->interface, from->interface, sizeof(to->interface));
+	memcpy(to->src_mac, from->src_mac, sizeof(to->src_mac));
+	memcpy(to->dst_mac, from->dst_mac, sizeof(to->dst_mac));
+	memcpy(to->state_dir, from->state_dir, sizeof(to->state_dir));
+	memcpy(to->run_dir, from->run_dir, sizeof(to->run_dir));
+	memcpy(to->key, from->key, sizeof(to->key));
+	memcpy(to->user, from->user, sizeof(to->user));
+	to->ethertype = from->ethertype;
+	to->vlan = (uint16_t)from->vlan;
+	to->mtu = (uint32_t)from->mtu;
+	to->rate_bps = from->rate_bps;
+	to->send_buffer = (uint32_t)from->send_buffer;
+	to->environment = (uint16_t)from->environment;
+	to->session_ns = from->session_ns;
+	to->log_level = from->log_level;
+	to->summary_ns = from->summary_ns;
+	(void)snprintf(to->fec_kernel, sizeof(to->fec_kernel), "%s",
+		       fec_kernel_name((enum fec_kernel)from->fec_kernel));
+	for (uint32_t i = 0; i < from->receivers.n && i < WIRE_ANNOUNCE_RECEIVERS_MAX; i++)
+		(void)snprintf(to->receivers[to->receiver_count++], TX_PATH_LEN, "%s",
+			       from->receivers.item[i]);
+	for (uint32_t i = 0; i < from->channels && i < WIRE_CHANNELS_MAX; i++)
+		convert_channel(&to->channel[to->channels++], &from->channel[i]);
+}
+
+/* SHA-256 of the effective values: the dump without the comments that say where from. */
+static int digest_of(uint8_t out[32], const struct tx_parse *parse)
+{
+	size_t len = 0, kept = 0;
+	char *text = NULL;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return -1;
+	conf_dump(f, &parse->raw, &parse->report);
+	if (fclose(f) != 0) {
+		free(text);
+		return -1;
+	}
+	for (size_t at = 0; at < len;) {
+		char *end = memchr(text + at, '\n', len - at);
+		size_t n = end ? (size_t)(end - (text + at)) + 1 : len - at;
+
+		if (text[at] != '#' && text[at] != '\n') {
+			memmove(text + kept, text + at, n);
+			kept += n;
+		}
+		at += n;
+	}
+	digest_sha256(out, text, kept);
+	free(text);
+	return 0;
+}
+
+struct tx_parse *tx_parse_new(const char *bytes, size_t len, const char *file_name,
+			      struct km_err *err)
+{
+	struct tx_parse *p = calloc(1, sizeof(*p));
+	enum km_rc rc;
+
+	if (!p) {
+		(void)km_err_set(err, EX_OSERR, "%s: out of memory", file_name);
+		return NULL;
+	}
+	rc = conf_parse_mem(bytes, len, file_name, &tx_table, &p->raw, sizeof(p->raw),
+			    &p->report);
+	if (rc != KM_OK && rc != KM_ERR_MALFORMED) {
+		(void)km_err_set(err, EX_SOFTWARE, "%s: %s", file_name, km_rc_name(rc));
+		tx_parse_free(p);
+		return NULL;
+	}
+	tx_judge(&p->raw, &p->report);
+	convert(&p->config, &p->raw);
+	if (p->report.errors == 0 && digest_of(p->config.digest, p) != 0) {
+		(void)km_err_set(err, EX_OSERR, "%s: out of memory", file_name);
+		tx_parse_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void tx_parse_free(struct tx_parse *parse)
+{
+	if (!parse)
+		return;
+	conf_report_free(&parse->report);
+	free(parse);
+}
+
+int tx_config_load(struct tx_config *config, const char *bytes, size_t len,
+		   const char *file_name, FILE *report)
+{
+	struct km_err err = KM_ERR_INIT;
+	struct tx_parse *p = tx_parse_new(bytes, len, file_name, &err);
+	int rc;
+
+	if (!p) {
+		if (report)
+			(void)fprintf(report, "%s\n", err.text);
+		return -1;
+	}
+	*config = p->config;
+	if (report)
+		conf_report_print(&p->report, report);
+	rc = p->report.errors == 0 ? 0 : -1;
+	tx_parse_free(p);
+	return rc;
+}
+
+int tx_config_for_role(struct tx_config *config, int fd, int argc, char **argv,
+		       struct km_err *err)
+{
+	const char *mtu = host_arg(argc, argv, "--mtu");
+	char *bytes = NULL;
+	uint64_t value;
+	size_t len;
+	int rc;
+
+	if (host_read_sealed(fd, CONF_FILE_MAX, &bytes, &len, err) != 0)
+		return km_err_prefix(err, "configuration");
+	rc = tx_config_load(config, bytes, len, "configuration", stderr);
+	free(bytes);
+	if (rc != 0)
+		return km_err_set(err, EX_CONFIG, "configuration: refused, see above");
+	if (mtu) {
+		if (opt_parse_u64(mtu, &value) != KM_OK || value < WIRE_MTU_MIN ||
+		    value > WIRE_MTU_MAX)
+			return km_err_set(err, EX_SOFTWARE, "--mtu %s: out of range", mtu);
+		config->mtu = (uint32_t)value;
+	}
+	if (config->mtu == 0)
+		return km_err_set(err, EX_SOFTWARE, "the MTU was not resolved");
+	return 0;
+}
+
+int tx_config_dump(const char *bytes, size_t len, const char *file_name, FILE *out,
+		   struct km_err *err)
+{
+	struct tx_parse *p = tx_parse_new(bytes, len, file_name, err);
+
+	if (!p)
+		return -1;
+	conf_dump(out, &p->raw, &p->report);
+	tx_parse_free(p);
+	return 0;
+}
+
+uint32_t tx_config_link_header_len(const struct tx_config *config)
+{
+	return config->vlan ? WIRE_ETHER_VLAN_LEN : WIRE_ETHER_LEN;
+}
+
+uint32_t tx_config_symbol_size(const struct tx_config *config)
+{
+	return (uint32_t)frame_symbol_size(config->mtu);
+}
+
+void tx_config_lane_plan(const struct tx_config *config, struct lane_plan *plan)
+{
+	uint64_t frame = (uint64_t)config->mtu + tx_config_link_header_len(config);
+	uint64_t lines = (sizeof(struct lane_desc) + frame + 63) / 64;
+	/* bits in the hold time, in whole frames; 400 Gbit/s * 20 ms fits easily */
+	uint64_t frames =
+		config->rate_bps / 1000 * (LANE_HOLD_BULK_NS / 1000000) / (frame * 8);
+	uint32_t slots = LANE_SLOTS_MIN;
+
+	/* rounded down: what lies in the ring is what a heartbeat cannot yet vouch for */
+	while (slots < LANE_SLOTS_MAX && (uint64_t)slots * 2 <= frames)
+		slots *= 2;
+	plan->slots = slots;
+	/* an odd number of lines, so that equal offsets of slots spread over all cache sets */
+	plan->stride = (uint32_t)((lines | 1) * 64);
+}

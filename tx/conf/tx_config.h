@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: ISC
+/*
+ * The effective configuration of katamichi-tx, one struct, filled by
+ * tx_config_parse() from the file's bytes and judged by tx_config_judge().
+ * Every role parses the same sealed copy of the bytes that the supervisor read.
+ */
+#ifndef TX_CONFIG_H
+#define TX_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "km_err.h"
+#include "lane.h"
+#include "manifest.h"
+#include "wire_limits.h"
+
+#define TX_PATH_LEN 512u
+
+struct tx_config_channel {
+	char name[MANIFEST_NAME_MAX + 1];
+	uint16_t number; /* 1..65,535, unique */
+	char owner[MANIFEST_TEXT_MAX + 1];
+	char purpose[MANIFEST_TEXT_MAX + 1];
+	char classification[MANIFEST_TEXT_MAX + 1];
+	uint8_t class;		  /* enum frame_class: normal (default), low, high */
+	char spool[TX_PATH_LEN];  /* directory, see tx/source */
+	uint64_t settle_ns;	  /* 1 s */
+	uint64_t keep_ns;	  /* keep_days = 7 */
+	uint64_t keep_bytes;	  /* 0: no limit */
+	uint64_t min_free;	  /* bytes of free space below which sent files yield; 1 GiB */
+	uint64_t max_object;	  /* larger files are refused by name; 1 TiB */
+	unsigned fec_k, fec_m;	  /* 160, 16 */
+	unsigned depth_max;	  /* 63 */
+	uint64_t flush_ns;	  /* a window open this long without filling is closed: 1 s */
+	uint64_t batch_bytes;	  /* a batch of small objects ends here: 64 MiB */
+};
+
+struct tx_config {
+	char name[64];
+	char interface[16];
+	uint8_t src_mac[6]; /* 02:4b:4d:00:00:01 */
+	uint8_t dst_mac[6]; /* group address 03:4b:4d:00:00:01 */
+	uint16_t ethertype;
+	uint16_t vlan;	    /* 0: untagged */
+	uint32_t mtu;	    /* bytes after the Ethernet header; 0: the interface's */
+	uint64_t rate_bps;  /* bits/s on the interface, Ethernet header included; 1 Gbit/s */
+	uint32_t send_buffer; /* bytes, SO_SNDBUF; 0: 212,992 up to MTU 1,500, else 1,000,000 bounded by wmem_max */
+	uint16_t environment; /* 1 */
+	char state_dir[TX_PATH_LEN];
+	char run_dir[TX_PATH_LEN];
+	char key[TX_PATH_LEN];			/* tx secret key file */
+	char receivers[WIRE_ANNOUNCE_RECEIVERS_MAX][TX_PATH_LEN]; /* rx public key files */
+	unsigned receiver_count;
+	uint64_t session_ns;	/* at most 24 h */
+	char user[64];		/* "" = as started */
+	char fec_kernel[16];	/* "auto" */
+	int log_level;
+	uint64_t summary_ns;	/* 60 s between summary lines */
+
+	struct tx_config_channel channel[WIRE_CHANNELS_MAX];
+	unsigned channels;
+
+	uint8_t digest[32]; /* SHA-256 of the effective configuration as dumped */
+};
+
+/* Parse and judge BYTES (the file's content; FILE_NAME for messages). Every error
+ * goes to REPORT, one line each; -1 when there was any. */
+int tx_config_load(struct tx_config *config, const char *bytes, size_t len,
+		   const char *file_name, FILE *report);
+
+/* The effective configuration of the file with the origin of each value, as a file that
+ * parses again. */
+int tx_config_dump(const char *bytes, size_t len, const char *file_name, FILE *out,
+		   struct km_err *err);
+
+/* What a role calls first: reads the sealed copy at FD, parses it again, and
+ * overrides the MTU by the `--mtu N` among its arguments. */
+int tx_config_for_role(struct tx_config *config, int fd, int argc, char **argv,
+		       struct km_err *err);
+
+/* Shape of the lanes, from rate, MTU and the hold times of lane.h. */
+void tx_config_lane_plan(const struct tx_config *config, struct lane_plan *plan);
+
+/* Derived figures both source and sender must agree on. MTU must be resolved. */
+uint32_t tx_config_symbol_size(const struct tx_config *config);
+uint32_t tx_config_link_header_len(const struct tx_config *config); /* 14 or 18 */
+
+#endif

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: ISC
+/* What must agree between keys. Everything here is decided by the file alone. */
+#include <string.h>
+
+#include "fec.h"
+#include "host.h"
+#include "tx_table.h"
+
+unsigned tx_rows(uint64_t fec_m)
+{
+	/* A block closed early keeps at least 6 repairs (k up to 40), see docs/wire.md. */
+	if (fec_m == 0)
+		return 0;
+	return fec_rows_for(fec_m < 6 ? 6 : (unsigned)fec_m);
+}
+
+static void judge_geometry(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	const struct tx_raw_channel *c = &raw->channel[i];
+	unsigned rows = tx_rows(c->fec_m);
+
+	if (c->fec_k + rows > WIRE_FEC_POINTS)
+		conf_report_add(
+			report, raw, "channel", i, "fec_k",
+			"with fec_m = %llu the code has %u rows, and sources and rows "
+			"together are at most %u: set fec_k to %u or less",
+			(unsigned long long)c->fec_m, rows, WIRE_FEC_POINTS,
+			WIRE_FEC_POINTS - rows);
+}
+
+static void judge_paths(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	const char *spool = raw->channel[i].spool;
+
+	for (uint32_t j = 0; j < i; j++) {
+		size_t a = strlen(spool), b = strlen(raw->channel[j].spool);
+		const char *longer = a >= b ? spool : raw->channel[j].spool;
+		size_t n = a < b ? a : b;
+
+		if (n == 0 || memcmp(spool, raw->channel[j].spool, n) != 0)
+			continue;
+		if (longer[n] == '\0' || longer[n] == '/')
+			conf_report_add(
+				report, raw, "channel", i, "spool",
+				"lies in the spool of channel %s, or that one in it: "
+				"every channel needs a tree of its own",
+				raw->channel[j].name);
+	}
+}
+
+static void judge_channel(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	const struct tx_raw_channel *c = &raw->channel[i];
+
+	for (uint32_t j = 0; j < i; j++)
+		if (c->number != 0 && raw->channel[j].number == c->number)
+			conf_report_add(report, raw, "channel", i, "number",
+					"is already the number of channel %s",
+					raw->channel[j].name);
+	if (!host_name_is_plain(c->name))
+		conf_report_add(report, raw, "channel", i, NULL,
+				"a channel's name is made of letters, digits, '-', '_' and "
+				"'.', and does not begin with '.': it names a directory");
+	judge_geometry(raw, report, i);
+	judge_paths(raw, report, i);
+}
+
+static void judge_receivers(const struct tx_raw *raw, struct conf_report *report)
+{
+	for (uint32_t i = 0; i < raw->receivers.n && i < CONF_LIST_MAX; i++) {
+		if (raw->receivers.item[i][0] != '/')
+			conf_report_add(report, raw, "transmitter", 0, "receivers",
+					"item %u is not an absolute path", i + 1);
+		for (uint32_t j = 0; j < i; j++)
+			if (strcmp(raw->receivers.item[i], raw->receivers.item[j]) == 0)
+				conf_report_add(report, raw, "transmitter", 0, "receivers",
+						"items %u and %u are the same file", j + 1,
+						i + 1);
+	}
+}
+
+void tx_judge(const struct tx_raw *raw, struct conf_report *report)
+{
+	if (raw->interface[0] != '\0' && !host_name_is_plain(raw->interface))
+		conf_report_add(report, raw, "transmitter", 0, "interface",
+				"is not the name of an interface");
+	if ((raw->src_mac[0] & 1) != 0)
+		conf_report_add(report, raw, "transmitter", 0, "src_mac",
+				"is a group address; a source address never is");
+	if (strcmp(raw->state_dir, raw->run_dir) == 0)
+		conf_report_add(report, raw, "transmitter", 0, "run_dir",
+				"is also state_dir; give it a directory of its own");
+	judge_receivers(raw, report);
+	for (uint32_t i = 0; i < raw->channels && i < WIRE_CHANNELS_MAX; i++)
+		judge_channel(raw, report, i);
+}

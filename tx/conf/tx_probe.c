@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: ISC
+#include "tx_probe.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "fec.h"
+#include "keys.h"
+#include "lane.h"
+
+int tx_probe_link(struct tx_parse *parse, struct host_interface *port, struct km_err *err)
+{
+	struct tx_config *config = &parse->config;
+	struct host_interface found;
+
+	if (!port)
+		port = &found;
+	if (host_find_interface(config->interface, port, err) != 0)
+		return -1;
+	if (config->mtu == 0)
+		config->mtu = port->mtu < WIRE_MTU_MAX ? port->mtu : WIRE_MTU_MAX;
+	if (config->mtu > port->mtu)
+		conf_report_add(&parse->report, &parse->raw, "transmitter", 0, "mtu",
+				"interface %s carries only %" PRIu32 ": set mtu = %" PRIu32
+				" or run `ip link set dev %s mtu %" PRIu32 "`",
+				config->interface, port->mtu, port->mtu, config->interface,
+				config->mtu);
+	if (config->mtu < WIRE_MTU_MIN)
+		conf_report_add(&parse->report, &parse->raw, "transmitter", 0, "interface",
+				"its MTU is %" PRIu32
+				", the least is %u: run `ip link set dev "
+				"%s mtu 1500`",
+				config->mtu, WIRE_MTU_MIN, config->interface);
+	return 0;
+}
+
+void tx_probe_kernel(struct tx_parse *parse)
+{
+	struct fec_choice choice = {.why = ""};
+
+	if (fec_init((enum fec_kernel)parse->raw.fec_kernel, &choice) != FEC_OK)
+		conf_report_add(&parse->report, &parse->raw, "transmitter", 0, "fec_kernel",
+				"cannot be had here: %s", choice.why);
+}
+
+static void probe_dir(struct tx_parse *parse, const char *section, uint32_t i,
+		      const char *key, const char *path)
+{
+	const char *why;
+	size_t at;
+
+	if (!host_dir_usable(path, &why, &at))
+		conf_report_add(
+			&parse->report, &parse->raw, section, i, key,
+			"%.*s %s: make it, or give the daemon's user the right to write",
+			(int)at, path, why);
+}
+
+static void probe_key(struct tx_parse *parse)
+{
+	struct keys_sign_secret key;
+	struct km_err err = KM_ERR_INIT;
+
+	if (keys_sign_load(&key, parse->config.key, &err) != 0)
+		conf_report_add(&parse->report, &parse->raw, "transmitter", 0, "key", "%s",
+				err.text);
+	else
+		keys_sign_wipe(&key);
+}
+
+static void probe_receivers(struct tx_parse *parse)
+{
+	struct keys_box_public key[WIRE_ANNOUNCE_RECEIVERS_MAX];
+	struct km_err err = KM_ERR_INIT;
+
+	for (unsigned i = 0; i < parse->config.receiver_count; i++) {
+		memset(&key[i], 0, sizeof(key[i]));
+		if (keys_box_public_load(&key[i], parse->config.receivers[i], &err) != 0)
+			conf_report_add(&parse->report, &parse->raw, "transmitter", 0,
+					"receivers", "%s", err.text);
+		for (unsigned j = 0; j < i; j++)
+			if (memcmp(key[i].id, key[j].id, sizeof(key[i].id)) == 0 &&
+			    err.code == 0)
+				conf_report_add(&parse->report, &parse->raw, "transmitter",
+						0, "receivers",
+						"items %u and %u are the same key", j + 1,
+						i + 1);
+	}
+}
+
+void tx_probe_files(struct tx_parse *parse)
+{
+	const struct tx_config *config = &parse->config;
+	struct km_err err = KM_ERR_INIT;
+
+	probe_dir(parse, "transmitter", 0, "state_dir", config->state_dir);
+	probe_dir(parse, "transmitter", 0, "run_dir", config->run_dir);
+	for (uint32_t i = 0; i < config->channels; i++)
+		probe_dir(parse, "channel", i, "spool", config->channel[i].spool);
+	if (keys_init(&err) != 0) {
+		conf_report_add(&parse->report, &parse->raw, "transmitter", 0, "key", "%s",
+				err.text);
+		return;
+	}
+	probe_key(parse);
+	probe_receivers(parse);
+}
+
+void tx_probe_memory(const struct tx_config *config, struct tx_memory *memory)
+{
+	struct lane_plan plan;
+
+	tx_config_lane_plan(config, &plan);
+	memory->lanes = LANE_INDEX_BYTES + LANE_COUNT * (uint64_t)lane_slots_bytes(&plan);
+	memory->encoders = 0;
+	for (unsigned i = 0; i < config->channels; i++) {
+		unsigned rows = tx_rows(config->channel[i].fec_m);
+
+		if (rows != 0)
+			memory->encoders += config->channel[i].depth_max *
+					    (uint64_t)fec_encoder_bytes(
+						    rows, tx_config_symbol_size(config),
+						    FEC_FEED_SYMBOLS);
+	}
+	memory->total = memory->lanes + memory->encoders;
+}
+
+static double mib(uint64_t bytes)
+{
+	return (double)bytes / (1 << 20);
+}
+
+static void report_channel(const struct tx_config *config,
+			   const struct tx_config_channel *c, FILE *out)
+{
+	uint64_t frame = (uint64_t)config->mtu + tx_config_link_header_len(config);
+	uint64_t frames = (uint64_t)c->depth_max * (c->fec_k + c->fec_m);
+	uint64_t ms = frames * frame * 8 * 1000 / config->rate_bps;
+
+	(void)fprintf(out,
+		      "channel %s: number %u, code (%u,%u) x %u, full window %" PRIu64
+		      " frames = %.1f MiB = %" PRIu64 " ms; rides out %" PRIu64
+		      " frames in a row\n",
+		      c->name, c->number, c->fec_k, c->fec_m, c->depth_max, frames,
+		      mib(frames * frame), ms, (uint64_t)c->depth_max * c->fec_m);
+}
+
+void tx_probe_report(const struct tx_config *config, const struct host_interface *port,
+		     FILE *out)
+{
+	uint64_t wmem = host_net_core("wmem_max");
+	struct tx_memory memory;
+	struct lane_plan plan;
+
+	tx_config_lane_plan(config, &plan);
+	tx_probe_memory(config, &memory);
+	if (port)
+		(void)fprintf(out, "interface %s: index %u, MTU %" PRIu32 ", %s\n",
+			      config->interface, port->index, port->mtu,
+			      port->up ? "up" : "DOWN: frames wait until it is up");
+	(void)fprintf(out,
+		      "frames: MTU %" PRIu32 ", symbol %" PRIu32 " bytes, lanes of %" PRIu32
+		      " slots\n",
+		      config->mtu, tx_config_symbol_size(config), plan.slots);
+	for (unsigned i = 0; i < config->channels; i++)
+		report_channel(config, &config->channel[i], out);
+	if (config->channels == 0)
+		(void)fprintf(out, "channels: none, nothing will be sent but heartbeats\n");
+	(void)fprintf(out, "memory: lanes %.1f MiB, encoders %.1f MiB, together %.1f MiB\n",
+		      mib(memory.lanes), mib(memory.encoders), mib(memory.total));
+	if (wmem != 0 && config->send_buffer > wmem)
+		(void)fprintf(out,
+			      "note: send_buffer %" PRIu32
+			      " is above net.core.wmem_max %" PRIu64
+			      "; the kernel will give the latter\n",
+			      config->send_buffer, wmem);
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: ISC
+/* The rows. Help texts are what katamichi.conf(5) says about each key. */
+#include "tx_table.h"
+
+#include "fec.h"
+#include "frame.h"
+#include "log.h"
+
+static const struct conf_name kinds[] = {{"files", 0}, {NULL, 0}};
+
+static const struct conf_name priorities[] = {
+	{"high", FRAME_CLASS_HIGH},
+	{"normal", FRAME_CLASS_NORMAL},
+	{"low", FRAME_CLASS_LOW},
+	{NULL, 0},
+};
+
+static const struct conf_name kernels[] = {
+	{"auto", FEC_KERNEL_AUTO},	 {"scalar", FEC_KERNEL_SCALAR},
+	{"neon", FEC_KERNEL_NEON},	 {"ssse3", FEC_KERNEL_SSSE3},
+	{"avx2", FEC_KERNEL_AVX2},	 {"gfni256", FEC_KERNEL_GFNI256},
+	{"gfni512", FEC_KERNEL_GFNI512}, {NULL, 0},
+};
+
+static const struct conf_name levels[] = {
+	{"err", LOG_ERR},   {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
+	{"info", LOG_INFO}, {"debug", LOG_DEBUG},     {NULL, 0},
+};
+
+#define GLOBAL(field, key, kind, ...) CONF_ROW(struct tx_raw, field, key, kind, __VA_ARGS__)
+#define CHANNEL(field, key, kind, ...)                                                     \
+	CONF_ROW(struct tx_raw_channel, field, key, kind, __VA_ARGS__)
+
+#define NS_MS UINT64_C(1000000)
+#define NS_S UINT64_C(1000000000)
+#define KIB (UINT64_C(1) << 10)
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
+static const struct conf_row global_rows[] = {
+	GLOBAL(name, "name", CONF_STRING, .def = "katamichi-tx",
+	       .help = "Name of this transmitter for people; shown in the log and by "
+		       "status."),
+	GLOBAL(interface, "interface", CONF_STRING, .required = true,
+	       .help = "Network interface that leads to the diode."),
+	GLOBAL(src_mac, "src_mac", CONF_MAC, .def = "02:4b:4d:00:00:01",
+	       .help = "Source address of every frame."),
+	GLOBAL(dst_mac, "dst_mac", CONF_MAC, .def = "03:4b:4d:00:00:01",
+	       .help = "Destination address of every frame; a locally administered group "
+		       "address, so that no switch learns or answers."),
+	GLOBAL(ethertype, "ethertype", CONF_HEX16, .def = "0x88b5", .min = 0x0600,
+	       .max = 0xffff, .help = "EtherType of the frames; the same on both sides."),
+	GLOBAL(vlan, "vlan", CONF_U64, .min = 1, .max = 4094,
+	       .help = "Identifier of the one 802.1Q tag of the frames. Not set: no tag."),
+	GLOBAL(mtu, "mtu", CONF_U64, .min = WIRE_MTU_MIN, .max = WIRE_MTU_MAX,
+	       .help = "Bytes of a frame after its Ethernet header. Not set: the "
+		       "interface's. "
+		       "The receiver must take at least as much."),
+	GLOBAL(rate_bps, "rate", CONF_RATE, .def = "1 Gbit/s", .min = 64000,
+	       .max = UINT64_C(400000000000),
+	       .help = "Rate at which frames leave, Ethernet headers included; a little "
+		       "below "
+		       "what link and receiver take without loss."),
+	GLOBAL(send_buffer, "send_buffer", CONF_SIZE, .min = 4 * KIB, .max = 64 * MIB,
+	       .help = "Send buffer of the link socket. Not set: 212,992 bytes up to MTU "
+		       "1,500, "
+		       "1,000,000 above, within net.core.wmem_max."),
+	GLOBAL(environment, "environment", CONF_U64, .def = "1", .min = 1, .max = 65535,
+	       .help = "Number of the environment (production, test). A receiver refuses "
+		       "sessions of another one."),
+	GLOBAL(state_dir, "state_dir", CONF_PATH, .def = "/var/lib/katamichi-tx",
+	       .help = "Directory of epoch, numbers, chains and the outbox. Losing it "
+		       "begins "
+		       "new chains."),
+	GLOBAL(run_dir, "run_dir", CONF_PATH, .def = "/run/katamichi-tx",
+	       .help = "Directory of the pid file and the counters."),
+	GLOBAL(key, "key", CONF_PATH, .def = "/etc/katamichi/tx.key",
+	       .help = "Secret signing key, made by keygen, mode 0600."),
+	GLOBAL(receivers, "receivers", CONF_LIST, .required = true,
+	       .help = "Public key files of the receivers that may read what is sent, "
+		       "separated by commas; at most 16."),
+	GLOBAL(session_ns, "session", CONF_DURATION, .def = "24 h", .min = 60 * NS_S,
+	       .max = 24 * 3600 * NS_S,
+	       .help = "Age at which the session keys are replaced, without a stop."),
+	GLOBAL(user, "user", CONF_STRING,
+	       .help = "User whose rights the roles take; the key file must be theirs. Not "
+		       "set: "
+		       "the one that started the daemon."),
+	GLOBAL(fec_kernel, "fec_kernel", CONF_ENUM, .def = "auto", .names = kernels,
+	       .help = "Instruction set of the erasure coder; auto takes the best that "
+		       "passes "
+		       "its self-test."),
+	GLOBAL(log_level, "log_level", CONF_ENUM, .def = "info", .names = levels,
+	       .help = "Least important messages that are still written."),
+	GLOBAL(summary_ns, "summary", CONF_DURATION, .def = "60 s", .min = NS_S,
+	       .max = 24 * 3600 * NS_S,
+	       .help = "Time between two summary lines in the log."),
+};
+
+static const struct conf_row channel_rows[] = {
+	CHANNEL(number, "number", CONF_U64, .required = true, .min = 1, .max = 65535,
+		.help = "Number of the channel on the wire; the same on both sides."),
+	CHANNEL(kind, "kind", CONF_ENUM, .required = true, .names = kinds,
+		.help = "What the channel carries: files."),
+	CHANNEL(owner, "owner", CONF_STRING, .required = true,
+		.help = "Who answers for the data; stands in every manifest."),
+	CHANNEL(purpose, "purpose", CONF_STRING, .required = true,
+		.help = "What the data is for; stands in every manifest."),
+	CHANNEL(classification, "classification", CONF_STRING, .required = true,
+		.help = "Classification of the data; stands in every manifest."),
+	CHANNEL(priority, "priority", CONF_ENUM, .def = "normal", .names = priorities,
+		.help = "Class of the channel's frames; a higher one goes first."),
+	CHANNEL(spool, "spool", CONF_PATH, .required = true,
+		.help = "Directory of the channel. Producers put files into its "
+			"subdirectory "
+			"in; sent files are kept beside it."),
+	CHANNEL(settle_ns, "settle", CONF_DURATION, .def = "1 s", .min = 100 * NS_MS,
+		.max = 3600 * NS_S,
+		.help = "A file not renamed in is taken once it has not changed this "
+			"long."),
+	CHANNEL(keep_days, "keep_days", CONF_U64, .def = "7", .max = 3650,
+		.help = "Days for which sent files are kept for resend."),
+	CHANNEL(keep_bytes, "keep_bytes", CONF_SIZE,
+		.help = "Most bytes of sent files to keep; the oldest go first. Not set: "
+			"no "
+			"limit."),
+	CHANNEL(min_free, "min_free", CONF_SIZE, .def = "1 GiB",
+		.help = "Free space of the spool's file system below which sent files go, "
+			"oldest first. Unsent ones never go."),
+	CHANNEL(max_object, "max_object", CONF_SIZE, .def = "1 TiB", .min = 1,
+		.max = UINT64_C(1) << 50, .help = "Larger files are refused by name."),
+	CHANNEL(fec_k, "fec_k", CONF_U64, .def = "160", .min = 1, .max = 255,
+		.help = "Source symbols of a block."),
+	CHANNEL(fec_m, "fec_m", CONF_U64, .def = "16", .max = 128,
+		.help = "Repair symbols of a full block; 0 sends none at all."),
+	CHANNEL(fec_depth, "fec_depth", CONF_U64, .def = "63", .min = 1,
+		.max = WIRE_DEPTH_MAX,
+		.help = "Blocks interleaved in a window: a burst of depth times fec_m "
+			"frames is "
+			"ridden out. Memory grows with it on both sides."),
+	CHANNEL(flush_ns, "flush", CONF_DURATION, .def = "1 s", .min = NS_MS,
+		.max = 60 * NS_S,
+		.help = "A window open this long is closed, full or not."),
+	CHANNEL(batch_bytes, "batch_bytes", CONF_SIZE, .def = "64 MiB", .min = 64 * KIB,
+		.max = 16 * GIB,
+		.help = "A batch of small files, with one manifest, ends at this size."),
+};
+
+static const struct conf_section sections[] = {
+	{.name = "transmitter",
+	 .required = true,
+	 .rows = global_rows,
+	 .n_rows = KM_COUNT(global_rows),
+	 .help = "The daemon and its link."},
+	{.name = "channel",
+	 .has_arg = true,
+	 .offset = offsetof(struct tx_raw, channel),
+	 .stride = sizeof(struct tx_raw_channel),
+	 .max = WIRE_CHANNELS_MAX,
+	 .count_offset = offsetof(struct tx_raw, channels),
+	 .arg_offset = offsetof(struct tx_raw_channel, name),
+	 .rows = channel_rows,
+	 .n_rows = KM_COUNT(channel_rows),
+	 .help = "One flow of files. There is none by default."},
+};
+
+const struct conf_table tx_table = {sections, KM_COUNT(sections)};

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: ISC
+/* katamichi-tx: options -> subcommand; or, started again by the supervisor, one role. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "fec.h"
+#include "log.h"
+#include "role.h"
+#include "sender.h"
+#include "signer.h"
+#include "source.h"
+#include "tx_commands.h"
+
+#define OPTION(field_, name_, kind_, ...)                                                  \
+	{                                                                                  \
+		.name = (name_), .type = (kind_),                                          \
+		.offset = offsetof(struct tx_options, field_), __VA_ARGS__                 \
+	}
+
+#define OPTION_CONFIG                                                                      \
+	OPTION(config, "config", OPT_STRING, .short_name = 'c', .metavar = "FILE",         \
+	       .help = "Configuration file (default " TX_CONFIG_PATH ").")
+
+static const struct opt_row run_rows[] = {OPTION_CONFIG};
+
+static const struct opt_row check_rows[] = {
+	OPTION_CONFIG,
+	OPTION(offline, "offline", OPT_FLAG,
+	       .help = "Judge the file alone, not this machine's interface, directories "
+		       "and "
+		       "keys."),
+	OPTION(dump, "dump", OPT_FLAG,
+	       .help = "Print the effective value of every key and where it comes from."),
+	OPTION(list_keys, "list-keys", OPT_FLAG,
+	       .help = "Print every key with type, default and what is allowed; reads no "
+		       "file."),
+};
+
+static const struct opt_row keygen_rows[] = {
+	OPTION(key, "key", OPT_STRING, .metavar = "FILE", .required = true,
+	       .help = "Where the new secret key goes, mode 0600; never over an existing "
+		       "file."),
+	OPTION(public_key, "public", OPT_STRING, .metavar = "FILE",
+	       .help = "Where the public key goes (default: the same name ending in "
+		       ".pub)."),
+};
+
+static const struct opt_row status_rows[] = {
+	OPTION_CONFIG,
+	OPTION(json, "json", OPT_FLAG, .help = "One JSON object instead of text."),
+	OPTION(all, "all", OPT_FLAG, .help = "Print every counter of every role as well."),
+};
+
+static const struct opt_row resend_rows[] = {
+	OPTION_CONFIG,
+	OPTION(wait_s, "wait", OPT_U64, .metavar = "SECONDS", .max = 86400,
+	       .help = "How long to wait for the daemon's answer (default 60; 0: do not "
+		       "wait)."),
+	OPTION(tickets, "ticket", OPT_REST, .metavar = "TICKET", .positional = true,
+	       .required = true, .help = "What katamichi-rx missing printed."),
+};
+
+enum { CMD_RUN, CMD_CHECK, CMD_KEYGEN, CMD_STATUS, CMD_RESEND };
+
+static const struct opt_cmd commands[] = {
+	{"run", "Run the transmitter in the foreground.", run_rows, KM_COUNT(run_rows),
+	 CMD_RUN},
+	{"check", "Judge a configuration, line by line.", check_rows, KM_COUNT(check_rows),
+	 CMD_CHECK},
+	{"keygen", "Make the signing key of this transmitter.", keygen_rows,
+	 KM_COUNT(keygen_rows), CMD_KEYGEN},
+	{"status", "Show what was sent, kept and refused.", status_rows,
+	 KM_COUNT(status_rows), CMD_STATUS},
+	{"resend", "Send again what a ticket names.", resend_rows, KM_COUNT(resend_rows),
+	 CMD_RESEND},
+};
+
+static int (*const functions[])(const struct tx_options *) = {
+	[CMD_RUN] = cmd_run,	   [CMD_CHECK] = cmd_check,   [CMD_KEYGEN] = cmd_keygen,
+	[CMD_STATUS] = cmd_status, [CMD_RESEND] = cmd_resend,
+};
+
+static void print_version(FILE *out)
+{
+	struct fec_choice choice = {.kernel = FEC_KERNEL_AUTO};
+	struct utsname host;
+
+	(void)fprintf(out, "katamichi-tx %s\n", KATAMICHI_VERSION);
+	(void)fprintf(out, "build: %s, gcc-compatible %s, wire version %u\n",
+		      KATAMICHI_BUILDTYPE, __VERSION__, WIRE_VERSION);
+	if (fec_init(FEC_KERNEL_AUTO, &choice) == FEC_OK)
+		(void)fprintf(out, "fec kernel: %s\n", choice.why);
+	(void)fprintf(out, "libsodium: %s\n", sodium_version_string());
+	(void)fprintf(out, "sandbox: processes by role, user, capabilities, no_new_privs;\n"
+			   "         no filter of system calls or files yet\n");
+	if (uname(&host) == 0)
+		(void)fprintf(out, "host: %s %s %s\n", host.sysname, host.release,
+			      host.machine);
+}
+
+static const struct opt_prog program = {
+	.name = "katamichi-tx",
+	.summary =
+		"The transmitter of a data diode: takes files from spool directories and "
+		"sends them over a link that carries nothing back.",
+	.cmds = commands,
+	.n_cmds = KM_COUNT(commands),
+	.version = print_version,
+	.footer = "Manual: katamichi-tx(8), katamichi.conf(5).",
+};
+
+static int run_role(int argc, char **argv)
+{
+	struct km_err err = KM_ERR_INIT;
+	struct role_ctx ctx;
+
+	if (role_enter(argc, argv, &ctx, &err) != 0) {
+		(void)fprintf(stderr, "katamichi-tx: %s\n", err.text);
+		return err.code ? err.code : EX_SOFTWARE;
+	}
+	if (strcmp(ctx.name, "source") == 0)
+		return source_main(&ctx);
+	if (strcmp(ctx.name, "signer") == 0)
+		return signer_main(&ctx);
+	if (strcmp(ctx.name, "sender") == 0)
+		return sender_main(&ctx);
+	(void)fprintf(stderr, "katamichi-tx: no role %s\n", ctx.name);
+	return EX_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	struct tx_options options = {.config = TX_CONFIG_PATH, .wait_s = 60};
+	const struct opt_cmd *cmd;
+	int code;
+
+	if (role_wanted(argc, argv))
+		return run_role(argc, argv);
+	log_init("supervisor");
+	if (opt_parse(&program, argc, argv, &options, &cmd, &code, stdout, stderr) ==
+	    OPT_EXIT)
+		return code;
+	code = functions[cmd->id](&options);
+	if (fflush(stdout) != 0 && code == 0) {
+		perror("katamichi-tx: output");
+		return EX_IOERR;
+	}
+	return code;
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: ISC
+#include "sender.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "clock.h"
+#include "lane.h"
+#include "link_packet.h"
+#include "log.h"
+#include "pace.h"
+#include "ring.h"
+#include "schedule.h"
+#include "shm.h"
+#include "stats.h"
+#include "tx_config.h"
+
+#define SENDER_STATS(X)                                                                    \
+	X(SENDER_FRAMES_SENT, "frames_sent")                                               \
+	X(SENDER_BYTES_SENT, "bytes_sent")                                                 \
+	X(SENDER_ENOBUFS, "enobufs")                                                       \
+	X(SENDER_LINK_ERRORS, "link_errors")                                               \
+	X(SENDER_PACKET_STATISTICS, "packet_stats_received")                               \
+	X(SENDER_SNDBUF, "send_buffer_bytes")                                              \
+	X(SENDER_LANE_SENT, "lane0_sent")                                                  \
+	X(SENDER_LANE1_SENT, "lane1_sent")                                                 \
+	X(SENDER_LANE2_SENT, "lane2_sent")                                                 \
+	X(SENDER_LANE3_SENT, "lane3_sent")                                                 \
+	X(SENDER_LANE4_SENT, "lane4_sent")
+
+enum sender_stat { SENDER_STATS(STATS_ENUM_ROW) SENDER_STAT_COUNT };
+static const char *const sender_stat_names[] = {SENDER_STATS(STATS_NAME_ROW)};
+
+/* A link that is down is tried again this often. */
+#define SENDER_DOWN_RETRY_NS (100 * CLOCK_NS_PER_MS)
+/* Longest sleep while idle: how soon a stop is noticed. */
+#define SENDER_IDLE_NS (50 * CLOCK_NS_PER_MS)
+#define SENDER_TICK_NS CLOCK_NS_PER_SEC
+/* A stop sends what is still in the rings, for at most this long. */
+#define SENDER_DRAIN_NS (2 * CLOCK_NS_PER_SEC)
+
+struct sender {
+	struct tx_config config;
+	struct lane_plan plan;
+	struct shm_map index, slots;
+	struct stats_map stats_map;
+	struct stats_writer stats;
+	struct ring lane[LANE_COUNT];
+	struct bell *bell;
+	struct link_packet link;
+	struct pace pace;
+	struct schedule schedule;
+	uint32_t frame_max;
+	uint64_t next_tick_ns;
+	bool down;
+};
+
+static int sender_attach(struct sender *s, struct km_err *err)
+{
+	size_t lane_bytes;
+	struct lane_bells *bells;
+
+	tx_config_lane_plan(&s->config, &s->plan);
+	lane_bytes = lane_slots_bytes(&s->plan);
+	s->frame_max = tx_config_link_header_len(&s->config) + s->config.mtu;
+	if (shm_map(&s->index, TX_FD_LANE_INDEX, LANE_INDEX_BYTES,
+		    SHM_MAP_WRITE | SHM_MAP_POPULATE, err) < 0 ||
+	    shm_map(&s->slots, TX_FD_LANE_SLOTS, lane_bytes * LANE_COUNT,
+		    SHM_MAP_READ | SHM_MAP_POPULATE, err) < 0)
+		return km_err_prefix(err, "lanes");
+	bells = lane_index_bells(s->index.p);
+	for (unsigned i = 0; i < LANE_COUNT; i++) {
+		enum km_rc rc = ring_attach_split(
+			&s->lane[i], lane_index_page(s->index.p, i), LANE_PAGE,
+			(uint8_t *)s->slots.p + i * lane_bytes, lane_bytes, s->plan.stride,
+			s->plan.slots, RING_CONSUMER);
+
+		if (rc != KM_OK)
+			return km_err_set(err, EX_SOFTWARE, "lane %u: ring refused: %s", i,
+					  km_rc_name(rc));
+		ring_set_bells(&s->lane[i], &bells->source, &bells->sender);
+	}
+	s->bell = &bells->sender;
+	return 0;
+}
+
+static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *err)
+{
+	char extra[128];
+	uint32_t sndbuf;
+
+	if (tx_config_for_role(&s->config, TX_FD_CONFIG, ctx->argc, ctx->argv, err) < 0)
+		return -1;
+	if (stats_map_rw(&s->stats_map, TX_FD_STATS, err) < 0 ||
+	    stats_claim(&s->stats_map, &s->stats, TX_STATS_SENDER, "sender",
+			sender_stat_names, SENDER_STAT_COUNT, err) < 0)
+		return -1;
+	if (sender_attach(s, err) < 0)
+		return -1;
+	sndbuf = s->config.send_buffer;
+	if (sndbuf ==
+	    0) /* io-limits section 4: backpressure, not loss, at either frame size */
+		sndbuf = s->config.mtu <= 1500 ? 212992 : 1000000;
+	if (link_packet_open(&s->link, s->config.interface, sndbuf, err) < 0)
+		return -1;
+	if (s->link.mtu < s->config.mtu)
+		return km_err_set(err, EX_CONFIG,
+				  "interface %s: MTU %u is below the configured %u: "
+				  "`ip link set %s mtu %u` or lower `mtu`",
+				  s->config.interface, s->link.mtu, s->config.mtu,
+				  s->config.interface, s->config.mtu);
+	if (sandbox_drop_caps(0, &ctx->sandbox, err) < 0)
+		return -1;
+	/* Default slack makes every sleep 50 us late. */
+	(void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+	stats_set(&s->stats, SENDER_SNDBUF, s->link.sndbuf);
+	pace_init(&s->pace, s->config.rate_bps, s->frame_max, clock_mono_ns());
+	schedule_init(&s->schedule, s->frame_max);
+	snprintf(extra, sizeof(extra),
+		 "link socket deaf (protocol 0, filter locked), send buffer %u",
+		 s->link.sndbuf);
+	return role_ready(ctx, extra, err);
+}
+
+/* Take up to MAX bytes worth of frames from the lane; 0 frames is a violation by the source. */
+static int sender_gather(struct sender *s, struct ring *ring, uint64_t allowance,
+			 struct iovec *frames, uint64_t *bytes)
+{
+	uint64_t first;
+	uint32_t n, used = 0;
+
+	*bytes = 0;
+	if (ring_peek(ring, LINK_PACKET_BATCH, &first, &n) != KM_OK)
+		return -1;
+	for (uint32_t i = 0; i < n; i++) {
+		const uint8_t *slot = ring_slot(ring, first + i);
+		struct lane_desc desc;
+
+		/* The source may be hostile: read once, judge the copy. */
+		memcpy(&desc, slot, sizeof(desc));
+		if (desc.length < WIRE_ETHER_LEN || desc.length > s->frame_max ||
+		    desc.length > s->plan.stride - sizeof(desc))
+			return -1;
+		if (used > 0 && *bytes + desc.length > allowance)
+			break;
+		frames[used].iov_base = (void *)(uintptr_t)(slot + sizeof(desc));
+		frames[used++].iov_len = desc.length;
+		*bytes += desc.length;
+	}
+	if (used < n && ring_cancel(ring, n - used) != KM_OK)
+		return -1;
+	return (int)used;
+}
+
+static void sender_link_down(struct sender *s, bool down)
+{
+	if (s->down == down)
+		return;
+	s->down = down;
+	if (down)
+		log_event(EVENT_LINK_DOWN,
+			  "interface is down: nothing is lost, tx waits interface=%s",
+			  s->config.interface);
+	else
+		log_event(EVENT_LINK_UP, "interface is up again interface=%s",
+			  s->config.interface);
+}
+
+/* Send one batch of one lane. 0, or a sysexits code to leave with. */
+static int sender_send(struct sender *s, int lane, uint64_t allowance,
+		       const bool waiting[LANE_COUNT])
+{
+	struct iovec frames[LINK_PACKET_BATCH];
+	struct ring *ring = &s->lane[lane];
+	uint64_t bytes, taken = 0;
+	unsigned done;
+	enum km_rc rc;
+	int n = sender_gather(s, ring, allowance, frames, &bytes);
+
+	if (n <= 0) {
+		log_event(EVENT_RING_VIOLATION,
+			  "impossible lane content from source lane=%d", lane);
+		return EX_PROTOCOL;
+	}
+	rc = link_packet_send(&s->link, frames, (unsigned)n, &done);
+	for (unsigned i = 0; i < done; i++)
+		taken += frames[i].iov_len;
+	pace_sent(&s->pace, taken);
+	schedule_sent(&s->schedule, lane, taken, waiting);
+	stats_add(&s->stats, SENDER_FRAMES_SENT, done);
+	stats_add(&s->stats, SENDER_BYTES_SENT, taken);
+	stats_add(&s->stats, SENDER_LANE_SENT + (uint32_t)lane, done);
+	stats_set(&s->stats, SENDER_ENOBUFS, s->link.enobufs);
+	if (done < (unsigned)n && ring_cancel(ring, (uint32_t)n - done) != KM_OK)
+		return EX_PROTOCOL;
+	if (done > 0 && ring_release(ring, done) != KM_OK)
+		return EX_PROTOCOL;
+	sender_link_down(s, rc == KM_ERR_TIMEOUT);
+	if (rc == KM_OK)
+		return 0;
+	stats_add(&s->stats, SENDER_LINK_ERRORS, 1);
+	if (rc == KM_ERR_TIMEOUT) {
+		clock_sleep_until(clock_mono_ns() + SENDER_DOWN_RETRY_NS);
+		return 0;
+	}
+	log_event(EVENT_LINK_FAILED, "%s interface=%s error=\"%s\"",
+		  rc == KM_ERR_LIMIT
+			  ? "frame larger than the interface's MTU: raise the interface's "
+			    "MTU or lower `mtu`"
+			  : "interface is gone or refuses frames",
+		  s->config.interface, strerror(errno));
+	return rc == KM_ERR_LIMIT ? EX_CONFIG : EX_UNAVAILABLE;
+}
+
+/* Which lanes have frames now. -1 when a ring is dead. */
+static int sender_look(struct sender *s, bool waiting[LANE_COUNT])
+{
+	int any = 0;
+
+	for (unsigned i = 0; i < LANE_COUNT; i++) {
+		int64_t ready = ring_ready(&s->lane[i]);
+
+		if (ready < 0) {
+			log_event(EVENT_RING_VIOLATION,
+				  "impossible indices from source lane=%u", i);
+			return -1;
+		}
+		waiting[i] = ready > 0;
+		any |= waiting[i];
+	}
+	return any;
+}
+
+/* Sleep until a lane has frames; returns as sender_look(). */
+static int sender_idle(struct sender *s, bool waiting[LANE_COUNT])
+{
+	uint32_t ticket = bell_arm(s->bell);
+	int any = sender_look(s, waiting);
+
+	if (any != 0) {
+		bell_disarm(s->bell);
+		return any;
+	}
+	(void)bell_sleep(s->bell, ticket, SENDER_IDLE_NS);
+	return sender_look(s, waiting);
+}
+
+static void sender_tick(struct sender *s, uint64_t now_ns)
+{
+	uint64_t heard = s->link.heard;
+
+	if (now_ns < s->next_tick_ns)
+		return;
+	s->next_tick_ns = now_ns + SENDER_TICK_NS;
+	link_packet_check_deaf(&s->link);
+	stats_set(&s->stats, SENDER_PACKET_STATISTICS, s->link.heard);
+	if (s->link.heard != heard)
+		log_event(EVENT_RETURN_SEEN,
+			  "the link socket was given frames: this must not happen "
+			  "interface=%s frames=%" PRIu64,
+			  s->config.interface, s->link.heard);
+}
+
+static int sender_loop(struct sender *s, struct role_ctx *ctx)
+{
+	bool waiting[LANE_COUNT];
+	uint64_t stop_ns = CLOCK_NEVER;
+
+	for (;;) {
+		uint64_t now_ns = clock_mono_ns(), wait_ns;
+		int any, code;
+
+		if (now_ns >= s->next_tick_ns || stop_ns != CLOCK_NEVER)
+			sender_tick(s, now_ns);
+		if (stop_ns == CLOCK_NEVER && role_stop_requested(ctx))
+			stop_ns = now_ns + SENDER_DRAIN_NS;
+		any = sender_look(s, waiting);
+		if (any == 0 && stop_ns == CLOCK_NEVER)
+			any = sender_idle(s, waiting);
+		if (any < 0)
+			return EX_PROTOCOL;
+		if (stop_ns != CLOCK_NEVER && (any == 0 || now_ns >= stop_ns))
+			return 0;
+		if (any == 0)
+			continue;
+		now_ns = clock_mono_ns();
+		wait_ns = pace_wait_ns(&s->pace, now_ns);
+		if (wait_ns > 0) {
+			/* A higher class may arrive meanwhile, so pick after the sleep. */
+			clock_sleep_until(now_ns + wait_ns);
+			if (sender_look(s, waiting) < 0)
+				return EX_PROTOCOL;
+		}
+		code = sender_send(s, schedule_pick(&s->schedule, waiting),
+				   pace_allowance(&s->pace, clock_mono_ns(), s->frame_max),
+				   waiting);
+		if (code != 0)
+			return code;
+	}
+}
+
+int sender_main(struct role_ctx *ctx)
+{
+	static struct sender sender;
+	struct km_err err = KM_ERR_INIT;
+	int code;
+
+	sender.link.fd = -1;
+	if (sender_set_up(&sender, ctx, &err) < 0) {
+		if (err.code == 0)
+			return 0; /* told to stop before work began */
+		log_event(EVENT_DAEMON_FAILED, "%s", err.text);
+		return err.code;
+	}
+	code = sender_loop(&sender, ctx);
+	link_packet_close(&sender.link);
+	return code;
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: ISC
+/*
+ * block: the windows of one stream of one channel. A window is opened with its geometry
+ * (depth D, code M, symbol size) final, source symbols are added and leave at once, and when
+ * it is closed the repair symbols and the close record follow. Only one window of a stream
+ * exists at a time: the next opens when the last repair of the former has left. It knows
+ * nothing of what is in a symbol. Nothing is allocated after block_open().
+ * One thread of the source role.
+ *
+ * Order on the wire: source t = ESI * D + block; repair r = row * D + block. Consecutive
+ * frames hit different blocks, so a burst of n frames costs a block ceil(n / D) symbols.
+ */
+#ifndef BLOCK_H
+#define BLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control.h"
+#include "counts.h"
+#include "fec.h"
+#include "frame.h"
+#include "km_err.h"
+#include "lane_out.h"
+
+/* A lone block of few symbols needs more rows than its share (DESIGN section 3: k = 8, m = 1
+ * loses 0.3 % at 1 % loss). */
+#define BLOCK_ROWS_SHORT 6u /* k' up to BLOCK_SHORT */
+#define BLOCK_ROWS_MIN 4u   /* longer ones */
+#define BLOCK_SHORT 40u
+/* A repair is as long as a symbol: a window of few bytes takes smaller symbols, about this
+ * many of them, but none under BLOCK_SYMBOL_FLOOR (the longest record, a begin with 1,024
+ * bytes of path, takes 1,080). */
+#define BLOCK_FEW_SYMBOLS 16u
+#define BLOCK_SYMBOL_FLOOR 1152u
+
+struct block_geometry {
+	unsigned k, m;	    /* of a full block; m = 0: no FEC at all */
+	unsigned depth_max; /* 1..255 */
+	uint32_t symbol;    /* bytes of a full symbol */
+	bool equal;	    /* a lone block has m' >= k' (ledger) */
+};
+
+enum block_phase {
+	BLOCK_IDLE,   /* no window */
+	BLOCK_OPEN,   /* takes source symbols */
+	BLOCK_REPAIR, /* closed, repairs are leaving */
+};
+
+struct block {
+	struct lane_out *out;
+	struct control *control;
+	struct counts *counts;
+	struct block_geometry geo;
+	unsigned M; /* rows of the generator, 0 = no FEC */
+	uint16_t channel;
+	uint8_t class, stream;
+
+	enum block_phase phase;
+	uint32_t window; /* number of the present or, idle, the next window */
+	uint16_t depth;
+	uint32_t symbol_size; /* of this window */
+	uint32_t symbols;     /* sources so far */
+	uint32_t repair;      /* next r to look at */
+	uint64_t mark;	      /* lane's submitted count after the window's last frame */
+
+	struct fec_encoder *encoder; /* depth_max */
+	uint8_t *work;		     /* depth_max * work_bytes */
+	size_t work_bytes;
+};
+
+/* Pure parts, for tests and for `check`. */
+unsigned block_rows(const struct block_geometry *geo); /* M, 0 = no FEC */
+unsigned block_repairs(const struct block_geometry *geo, unsigned k,
+		       bool lone); /* m' of k' */
+unsigned block_depth(const struct block_geometry *geo, uint32_t symbol, uint64_t bytes);
+uint32_t block_symbol(const struct block_geometry *geo, uint64_t bytes);
+/* Bytes of pool that block_init() will take. */
+size_t block_pool_bytes(const struct block_geometry *geo);
+
+KM_MUST_CHECK int block_init(struct block *block, struct lane_out *out,
+			     struct control *control, struct counts *counts,
+			     const struct block_geometry *geo, uint16_t channel,
+			     uint8_t class, uint8_t stream, struct km_err *err);
+void block_fini(struct block *block);
+
+/* A new session: window numbers begin at 0; an open window is forgotten. */
+void block_session(struct block *block);
+
+/* Open a window for about `bytes` of payload (backlog, already bounded by rate * flush). Phase must be
+ * BLOCK_IDLE. */
+KM_MUST_CHECK enum km_rc block_begin(struct block *block, uint64_t bytes);
+
+/* Source symbols the window still takes. */
+uint32_t block_left(const struct block *block);
+
+/*
+ * Add and seal the next source symbol, len <= symbol_size (shorter: zeros follow for the
+ * code). KM_ERR_FULL: no room in the lane, nothing happened.
+ */
+KM_MUST_CHECK enum km_rc block_add(struct block *block, const uint8_t *symbol, size_t len);
+
+/* No more sources: the close record leaves, repairs begin. A window without any source just
+ * disappears (its number is used again). */
+void block_end(struct block *block, uint64_t now_ns);
+
+/*
+ * Send repairs while there is room, at most `frames`. KM_OK: the window is finished (phase
+ * BLOCK_IDLE); KM_ERR_FULL: more to do.
+ */
+KM_MUST_CHECK enum km_rc block_step(struct block *block, unsigned frames);
+
+#endif

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: ISC
+/*
+ * channel: records into symbols, for one stream of a channel. What every kind of channel has
+ * in common: a symbol is filled with whole records, sealed when the next record does not
+ * fit, and a window is opened, filled and closed around the symbols. It does not know what
+ * the records mean. Never waits: KM_ERR_FULL means that the lane has no room now.
+ * One thread of the source role.
+ *
+ * Use: channel_window() until KM_OK, put records, channel_end() when nothing more is ready.
+ * A put may end a window (KM_ERR_STATE): call channel_window() and begin again with the
+ * facts that belong once into each window; `serial` tells windows apart.
+ */
+#ifndef CHANNEL_H
+#define CHANNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "block.h"
+#include "cursor.h"
+#include "record.h"
+
+struct channel {
+	struct block block;
+	uint8_t *symbol;      /* geometry's full symbol size */
+	struct wr wr;	      /* into symbol; used > 0: there is something to seal */
+	struct wr before;     /* as it was before the last fragment */
+	uint64_t serial;      /* counts windows opened, never repeats, sessions included */
+	uint64_t flush_ns;    /* a window older than this is closed */
+	uint64_t ahead_bytes; /* rate * flush: no window is meant for more */
+	uint64_t opened_ns;
+};
+
+/* A window that keeps filling may last this many flush times: its depth was chosen for
+ * one, and repairs of the window before and other channels take their share of the lane. */
+#define CHANNEL_FLUSH_FACTOR 4u
+
+KM_MUST_CHECK int channel_open(struct channel *channel, struct lane_out *out,
+			       struct control *control, struct counts *counts,
+			       const struct block_geometry *geo, uint16_t number,
+			       uint8_t class, uint8_t stream, uint64_t flush_ns,
+			       uint64_t rate_bps, struct km_err *err);
+void channel_close(struct channel *channel);
+
+/* A new session: what is open is forgotten. */
+void channel_session(struct channel *channel);
+
+/*
+ * Make sure a window is open; backlog is the number of bytes waiting, this record's
+ * included. Repairs of the window before are sent first, at most `frames` per call.
+ * KM_ERR_FULL: come back.
+ */
+KM_MUST_CHECK enum km_rc channel_window(struct channel *channel, uint64_t backlog,
+					unsigned frames, uint64_t now_ns);
+
+/* Put a record. KM_OK; KM_ERR_FULL no room in the lane, nothing put; KM_ERR_STATE: the window has
+ * ended without it; KM_ERR_RANGE: it can never fit. */
+KM_MUST_CHECK enum km_rc channel_begin(struct channel *channel,
+				       const struct record_begin *b, uint64_t now_ns);
+KM_MUST_CHECK enum km_rc channel_withdrawn(struct channel *channel,
+					   const struct record_withdrawn *w,
+					   uint64_t now_ns);
+
+/*
+ * The header of a fragment of up to `want` bytes; the caller puts *taken bytes at *data
+ * before the next call, or takes it back with channel_undo(). Errors as above.
+ */
+KM_MUST_CHECK enum km_rc channel_fragment(struct channel *channel, uint64_t chain,
+					  uint64_t number, uint64_t offset, size_t want,
+					  uint8_t **data, size_t *taken, uint64_t now_ns);
+KM_MUST_CHECK enum km_rc channel_manifest(struct channel *channel, uint64_t chain,
+					  uint64_t number, uint64_t total, uint64_t offset,
+					  size_t want, uint8_t **data, size_t *taken,
+					  uint64_t now_ns);
+/* Forget the fragment that the last successful channel_fragment() wrote. */
+void channel_undo(struct channel *channel);
+
+/* Seal what is left and end the window. KM_ERR_FULL: the last symbol found no room. */
+KM_MUST_CHECK enum km_rc channel_end(struct channel *channel, uint64_t now_ns);
+
+/* Send repairs, at most `frames`. KM_OK: nothing of a closed window is left to send. */
+KM_MUST_CHECK enum km_rc channel_step(struct channel *channel, unsigned frames);
+
+/* True when the open window should be ended although it is not full. */
+bool channel_overdue(const struct channel *channel, uint64_t now_ns);
+
+/* True while a window is open or its repairs are leaving. */
+static inline bool channel_busy(const struct channel *channel)
+{
+	return channel->block.phase != BLOCK_IDLE;
+}
+
+#endif

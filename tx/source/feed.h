@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: ISC
+/*
+ * feed: one object on its way into a channel: its begin record once per window, then its
+ * bytes, read straight into the symbol and hashed on the way. Used for a batch (the whole
+ * file) and for a resend (an extent, not hashed). It notices when the file is not what it
+ * was; what follows from that is the caller's decision.
+ * One thread. No memory but the digest, one per object.
+ */
+#ifndef FEED_H
+#define FEED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "channel.h"
+#include "counts.h"
+#include "digest.h"
+
+enum feed_state {
+	FEED_IDLE,
+	FEED_READING,
+	FEED_DONE,
+};
+
+struct feed {
+	struct channel *channel;
+	struct counts *counts;
+	enum feed_state state;
+	int fd;			   /* owned; -1 for a directory object */
+	struct record_begin begin; /* path borrowed */
+	uint64_t offset, end;
+	uint64_t serial;	      /* window that has the begin record; 0 none */
+	struct digest_object *digest; /* NULL: not hashed */
+	struct stat before;
+};
+
+void feed_init(struct feed *feed, struct channel *channel, struct counts *counts);
+
+/*
+ * Begin an object. fd is taken (-1: a directory object); bytes [from, to) of it are sent,
+ * to <= begin->size. begin->path stays the caller's until feed_end(). hash: make the digest
+ * (from must be 0 and to the size). KM_ERR_STATE: the file has another size or is not regular;
+ * KM_ERR_NOMEM.
+ */
+KM_MUST_CHECK enum km_rc feed_begin(struct feed *feed, int fd,
+				    const struct record_begin *begin, uint64_t from,
+				    uint64_t to, bool hash);
+
+/*
+ * Put more of it into the open window. KM_OK: all is in symbols. KM_ERR_FULL: no room, or
+ * more than `bytes` were put by this call. KM_ERR_EMPTY: the window has ended, open the
+ * next. KM_ERR_STATE: the file changed; KM_ERR_SYS: it cannot be read.
+ */
+KM_MUST_CHECK enum km_rc feed_step(struct feed *feed, uint64_t bytes, uint64_t now_ns);
+
+/* The digest of a hashed object that is done. KM_ERR_STATE: the file changed meanwhile. */
+KM_MUST_CHECK enum km_rc feed_digest(struct feed *feed, uint8_t digest[DIGEST_LEN]);
+
+/* Let go of the object, done or not. */
+void feed_end(struct feed *feed);
+
+/* Bytes still to be put. */
+static inline uint64_t feed_left(const struct feed *feed)
+{
+	return feed->state == FEED_READING ? feed->end - feed->offset : 0;
+}
+
+#endif

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: ISC
+/*
+ * The role: descriptors and configuration into a source_setup, the handshake with the
+ * supervisor, and the loop until it says stop.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fec.h"
+#include "keys.h"
+#include "lane_out.h"
+#include "log.h"
+#include "record.h"
+#include "shm.h"
+#include "source.h"
+#include "stats.h"
+
+/* Counters are copied to the page, and the stop message looked for, this often. */
+#define LOOK_NS UINT64_C(20000000)
+
+#define COUNTS_NAME(field, meaning) #field,
+static const char *const count_names[] = {COUNTS(COUNTS_NAME)};
+#undef COUNTS_NAME
+
+struct source_role {
+	struct tx_config config;
+	struct shm_map index, slots;
+	struct stats_map stats_map;
+	struct stats_writer stats;
+	struct source *source;
+	uint64_t summary_ns;
+	struct counts told; /* of the last summary */
+};
+
+static void stats_show(struct source_role *r)
+{
+	const struct counts *c = source_counts(r->source);
+	uint32_t id = 0;
+
+#define COUNTS_SHOW(field, meaning) stats_set(&r->stats, id++, c->field);
+	COUNTS(COUNTS_SHOW)
+#undef COUNTS_SHOW
+}
+
+static void summary(struct source_role *r, uint64_t now_ns)
+{
+	const struct counts *c = source_counts(r->source);
+
+	if (r->config.summary_ns == 0 || now_ns < r->summary_ns)
+		return;
+	r->summary_ns = now_ns + r->config.summary_ns;
+	log_event(EVENT_SUMMARY,
+		  "claimed=%" PRIu64 " sent=%" PRIu64 " refused=%" PRIu64 " bytes=%" PRIu64
+		  " manifests=%" PRIu64 " backlog=%" PRIu64 " age_s=%" PRIu64
+		  " kept=%" PRIu64 " yielded=%" PRIu64,
+		  c->files_claimed - r->told.files_claimed,
+		  c->files_sent - r->told.files_sent,
+		  c->files_refused - r->told.files_refused,
+		  c->bytes_read - r->told.bytes_read,
+		  c->manifests_sent - r->told.manifests_sent, c->backlog_files,
+		  c->spool_age_s, c->kept_files, c->yielded_files - r->told.yielded_files);
+	r->told = *c;
+}
+
+static int kernel_choose(const struct tx_config *config, struct km_err *err)
+{
+	const int want =
+		fec_kernel_from_name(config->fec_kernel[0] ? config->fec_kernel : "auto");
+	struct fec_choice choice;
+
+	if (want < 0 || fec_init((enum fec_kernel)want, &choice) != FEC_OK)
+		return km_err_set(err, EX_CONFIG, "fec_kernel = %s: %s", config->fec_kernel,
+				  want < 0 ? "no such kernel" : choice.why);
+	return 0;
+}
+
+static int set_up(struct source_role *r, struct role_ctx *ctx, struct km_err *err)
+{
+	struct source_setup setup = {
+		.config = &r->config,
+		.signer = TX_FD_SIGN,
+		.port_fd = fcntl(TX_FD_PORT_RX, F_GETFD) >= 0 ? TX_FD_PORT_RX : -1,
+		.flags = sandbox_complete(&ctx->sandbox) ? 0 : RECORD_HB_PERMISSIVE,
+		.software = "katamichi-tx " TX_SOURCE_VERSION,
+	};
+
+	if (keys_init(err) != 0 ||
+	    tx_config_for_role(&r->config, TX_FD_CONFIG, ctx->argc, ctx->argv, err) != 0 ||
+	    kernel_choose(&r->config, err) != 0)
+		return -1;
+	tx_config_lane_plan(&r->config, &setup.plan);
+	setup.index_len = LANE_OUT_INDEX_BYTES;
+	setup.slots_len = (size_t)LANE_COUNT * setup.plan.slots * setup.plan.stride;
+	if (shm_map(&r->index, TX_FD_LANE_INDEX, setup.index_len,
+		    SHM_MAP_WRITE | SHM_MAP_POPULATE, err) != 0 ||
+	    shm_map(&r->slots, TX_FD_LANE_SLOTS, setup.slots_len,
+		    SHM_MAP_WRITE | SHM_MAP_POPULATE, err) != 0 ||
+	    stats_map_rw(&r->stats_map, TX_FD_STATS, err) != 0 ||
+	    stats_claim(&r->stats_map, &r->stats, TX_STATS_SOURCE, "source", count_names,
+			KM_COUNT(count_names), err) != 0)
+		return -1;
+	setup.index = r->index.p;
+	setup.slots = r->slots.p;
+	r->source = source_new(&setup, err);
+	return r->source ? 0 : -1;
+}
+
+static int work(struct source_role *r, struct role_ctx *ctx, struct km_err *err)
+{
+	uint64_t look_ns = 0;
+
+	r->summary_ns = clock_mono_ns() + r->config.summary_ns;
+	while (!source_stopped(r->source)) {
+		const uint64_t now_ns = clock_mono_ns();
+
+		if (now_ns >= look_ns) {
+			look_ns = now_ns + LOOK_NS;
+			stats_show(r);
+			summary(r, now_ns);
+			if (role_stop_requested(ctx))
+				source_stop(r->source);
+		}
+		if (source_run(r->source, LOOK_NS, err) != 0)
+			return -1;
+	}
+	stats_show(r);
+	return 0;
+}
+
+int source_main(struct role_ctx *ctx)
+{
+	static struct source_role role; /* too large for the stack */
+	struct km_err err = KM_ERR_INIT;
+	char text[160];
+	int rc;
+
+	if (set_up(&role, ctx, &err) != 0) {
+		log_event(EVENT_DAEMON_FAILED, "%s", err.text);
+		return err.code ? err.code : EX_SOFTWARE;
+	}
+	source_describe(role.source, text, sizeof(text));
+	rc = role_ready(ctx, text, &err);
+	if (rc == 0)
+		rc = source_begin(role.source, &err);
+	if (rc == 0)
+		rc = work(&role, ctx, &err);
+	if (rc != 0 && err.code)
+		log_event(EVENT_DAEMON_FAILED, "%s", err.text);
+	source_free(role.source);
+	shm_unmap(&role.index);
+	shm_unmap(&role.slots);
+	stats_unmap(&role.stats_map);
+	return rc == 0 || !err.code ? EX_OK : err.code;
+}

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: ISC
+#include "tx_supervisor.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fleet.h"
+#include "lane.h"
+#include "log.h"
+#include "shm.h"
+#include "stats.h"
+
+enum { ROLE_SIGNER, ROLE_SENDER, ROLE_SOURCE, ROLE_COUNT };
+#define BIT(role) (UINT32_C(1) << (role))
+
+/* The source finishes its windows and says farewell before it ends: it may take 10 s. */
+#define STOP_NS (15 * CLOCK_NS_PER_SEC)
+
+#define SUPERVISOR_STATS(X)                                                                \
+	X(STAT_PORT_RECEIVED, "port_received") /* frames since the daemon started: 0 */    \
+	X(STAT_PORT_SENT, "port_sent")	       /* frames of the interface, ours or not */  \
+	X(STAT_ROLE_RESTARTS, "role_restarts")                                             \
+	X(STAT_ROLES_DOWN, "roles_down")                                                   \
+	X(STAT_LINK_UP, "link_up")                                                         \
+	X(STAT_LINK_CHANGES, "link_changes") /* the interface went away or came back */    \
+	X(STAT_MTU, "mtu")                                                                 \
+	X(STAT_RATE_BPS, "rate_bps")
+
+enum supervisor_stat { SUPERVISOR_STATS(STATS_ENUM_ROW) SUPERVISOR_STAT_COUNT };
+static const char *const supervisor_stat_names[] = {SUPERVISOR_STATS(STATS_NAME_ROW)};
+
+struct tx_supervisor {
+	const struct tx_config *config;
+	struct host_interface port;
+	bool gone; /* the interface is not there now */
+	uid_t uid;
+	gid_t gid;
+	struct lane_plan lanes;
+	struct shm_map index;
+	int fd_config, fd_stats, fd_index, fd_slots, fd_slots_ro, fd_pid;
+	int fd_received, fd_sent; /* counters of the port */
+	int sign[2];		  /* source's end, signer's end */
+	uint64_t received_base, received_last;
+	struct stats_map stats_map;
+	struct stats_writer stats;
+	char mtu_text[16];
+};
+
+static int spawn_role(struct tx_supervisor *s, const char *name, uint64_t keep_caps,
+		      const struct role_fd *fds, size_t n_fds, struct role_child *child,
+		      struct km_err *err)
+{
+	const char *const args[] = {"--mtu", s->mtu_text};
+	const struct role_spec spec = {
+		.prog = "katamichi-tx",
+		.name = name,
+		.plan = {.uid = s->uid, .gid = s->gid, .keep_caps = keep_caps},
+		.fds = fds,
+		.n_fds = n_fds,
+		.args = args,
+		.n_args = KM_COUNT(args),
+	};
+
+	return role_spawn(&spec, child, err);
+}
+
+static int spawn_signer(void *ctx, struct role_child *child, struct km_err *err)
+{
+	struct tx_supervisor *s = ctx;
+	const struct role_fd fds[] = {
+		{s->fd_config, TX_FD_CONFIG},
+		{s->fd_stats, TX_FD_STATS},
+		{s->sign[1], TX_FD_SIGN},
+	};
+
+	return spawn_role(s, "signer", 0, fds, KM_COUNT(fds), child, err);
+}
+
+static int spawn_sender(void *ctx, struct role_child *child, struct km_err *err)
+{
+	struct tx_supervisor *s = ctx;
+	const struct role_fd fds[] = {
+		{s->fd_config, TX_FD_CONFIG},
+		{s->fd_stats, TX_FD_STATS},
+		{s->fd_index, TX_FD_LANE_INDEX},
+		{s->fd_slots_ro, TX_FD_LANE_SLOTS},
+	};
+
+	return spawn_role(s, "sender", SANDBOX_CAP(CAP_NET_RAW), fds, KM_COUNT(fds), child,
+			  err);
+}
+
+static int spawn_source(void *ctx, struct role_child *child, struct km_err *err)
+{
+	struct tx_supervisor *s = ctx;
+	const struct role_fd fds[] = {
+		{s->fd_config, TX_FD_CONFIG},
+		{s->fd_stats, TX_FD_STATS},
+		{s->fd_index, TX_FD_LANE_INDEX},
+		{s->fd_slots, TX_FD_LANE_SLOTS},
+		{s->sign[0], TX_FD_SIGN},
+		{s->fd_received, TX_FD_PORT_RX}, /* last: may be missing */
+	};
+
+	return spawn_role(s, "source", 0, fds, KM_COUNT(fds) - (s->fd_received < 0), child,
+			  err);
+}
+
+/*
+ * A dead sender alone goes on with the rings as they are: what it had not released leaves
+ * again. A new source has a new session, and frames of the old one that had not left must
+ * not follow it: the rings begin empty, and the signer's socket afresh, so that no answer to
+ * the old source reaches the new one.
+ */
+static int prepare(void *ctx, uint32_t mask, struct km_err *err)
+{
+	struct tx_supervisor *s = ctx;
+
+	if (!(mask & BIT(ROLE_SOURCE)))
+		return 0;
+	memset(s->index.p, 0, s->index.len);
+	for (unsigned i = 0; i < LANE_COUNT; i++)
+		if (ring_format(lane_index_page(s->index.p, i), LANE_PAGE, s->lanes.stride,
+				s->lanes.slots) != KM_OK)
+			return km_err_set(err, EX_SOFTWARE, "lane %u: %u slots of %u bytes",
+					  i, s->lanes.slots, s->lanes.stride);
+	km_close(&s->sign[0]);
+	km_close(&s->sign[1]);
+	return ipc_pair(s->sign, err);
+}
+
+static void open_counters(struct tx_supervisor *s)
+{
+	km_close(&s->fd_received);
+	km_close(&s->fd_sent);
+	s->fd_received = host_open_counter(s->config->interface, "rx_packets");
+	s->fd_sent = host_open_counter(s->config->interface, "tx_packets");
+	if (!host_read_counter(s->fd_received, &s->received_last))
+		s->received_last = 0;
+	s->received_base = s->received_last;
+}
+
+/* The interface may be taken away and made again under us: another index, other counters. */
+static void watch_link(struct tx_supervisor *s, struct fleet *fleet)
+{
+	struct host_interface now;
+	int rc = host_find_interface(s->config->interface, &now, NULL);
+
+	stats_set(&s->stats, STAT_LINK_UP, rc == 0 && now.up);
+	if (rc != 0) {
+		if (!s->gone) {
+			s->gone = true;
+			fleet->held |= BIT(ROLE_SENDER);
+			stats_add(&s->stats, STAT_LINK_CHANGES, 1);
+			log_event(EVENT_LINK_GONE,
+				  "interface %s has disappeared; frames wait until it is "
+				  "back",
+				  s->config->interface);
+		}
+		return;
+	}
+	if (!s->gone && now.index == s->port.index)
+		return;
+	fleet->held &= ~BIT(ROLE_SENDER);
+	s->gone = false;
+	s->port = now;
+	open_counters(s);
+	stats_add(&s->stats, STAT_LINK_CHANGES, 1);
+	log_event(EVENT_LINK_BACK, "interface %s is there (again) index=%u mtu=%" PRIu32,
+		  s->config->interface, now.index, now.mtu);
+	fleet_restart(fleet, BIT(ROLE_SENDER), "new interface: the sender opens it");
+}
+
+/* Nothing may ever come in by the diode port. */
+static void watch_return(struct tx_supervisor *s)
+{
+	uint64_t received;
+
+	if (!host_read_counter(s->fd_received, &received) || received == s->received_last)
+		return;
+	log_event_limited(EVENT_RETURN_SEEN,
+			  "interface %s received frames: the link is not one-way "
+			  "frames=%" PRIu64,
+			  s->config->interface, received - s->received_base);
+	s->received_last = received;
+	stats_set(&s->stats, STAT_PORT_RECEIVED, received - s->received_base);
+}
+
+static int tick(void *ctx, struct fleet *fleet)
+{
+	struct tx_supervisor *s = ctx;
+	uint64_t sent;
+
+	watch_link(s, fleet);
+	watch_return(s);
+	if (host_read_counter(s->fd_sent, &sent))
+		stats_set(&s->stats, STAT_PORT_SENT, sent);
+	stats_set(&s->stats, STAT_ROLE_RESTARTS, fleet->restarts);
+	stats_set(&s->stats, STAT_ROLES_DOWN, (uint64_t)__builtin_popcount(fleet->down));
+	return 0;
+}
+
+static int make_dirs(struct tx_supervisor *s, struct km_err *err)
+{
+	const struct tx_config *c = s->config;
+	char path[TX_PATH_LEN + 16];
+
+	if (host_make_dir(c->run_dir, 0755, 0, 0, err) != 0 ||
+	    host_make_dir(c->state_dir, 0700, s->uid, s->gid, err) != 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/signer", c->state_dir);
+	if (host_make_dir(path, 0700, s->uid, s->gid, err) != 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/requests", c->state_dir);
+	if (host_make_dir(path, 0700, s->uid, s->gid, err) != 0)
+		return -1;
+	for (unsigned i = 0; i < c->channels; i++)
+		if (host_make_dir(c->channel[i].spool, 0755, s->uid, s->gid, err) != 0)
+			return km_err_prefix(err, "channel %s", c->channel[i].name);
+	return 0;
+}
+
+static int make_memory(struct tx_supervisor *s, struct km_err *err)
+{
+	tx_config_lane_plan(s->config, &s->lanes);
+	s->fd_index = shm_create("tx-lane-index", LANE_INDEX_BYTES, err);
+	if (s->fd_index < 0 ||
+	    shm_map(&s->index, s->fd_index, LANE_INDEX_BYTES, SHM_MAP_WRITE, err) != 0)
+		return -1;
+	s->fd_slots =
+		shm_create("tx-lane-slots", LANE_COUNT * lane_slots_bytes(&s->lanes), err);
+	if (s->fd_slots < 0)
+		return -1;
+	s->fd_slots_ro = shm_reopen_ro(s->fd_slots, err);
+	return s->fd_slots_ro < 0 ? -1 : 0;
+}
+
+static int make_stats(struct tx_supervisor *s, struct km_err *err)
+{
+	char path[TX_PATH_LEN + 16];
+
+	(void)snprintf(path, sizeof(path), "%s/stats", s->config->run_dir);
+	s->fd_stats = stats_create(path, TX_STATS_ROLES, err);
+	if (s->fd_stats < 0 || stats_map_rw(&s->stats_map, s->fd_stats, err) != 0 ||
+	    stats_claim(&s->stats_map, &s->stats, TX_STATS_SUPERVISOR, "supervisor",
+			supervisor_stat_names, SUPERVISOR_STAT_COUNT, err) != 0)
+		return -1;
+	/* roles of another uid get it by descriptor; only its path is ours alone */
+	stats_set(&s->stats, STAT_MTU, s->config->mtu);
+	stats_set(&s->stats, STAT_RATE_BPS, s->config->rate_bps);
+	return 0;
+}
+
+#define SUPERVISOR_CAPS                                                                    \
+	(SANDBOX_CAP(CAP_NET_RAW) | SANDBOX_CAP(CAP_SETUID) | SANDBOX_CAP(CAP_SETGID) |    \
+	 SANDBOX_CAP(CAP_SETPCAP) | SANDBOX_CAP(CAP_KILL))
+
+/* From here on the supervisor can start roles and pass CAP_NET_RAW on, and nothing else. */
+static int give_up_rights(struct km_err *err)
+{
+	const struct sandbox_plan plan = {
+		.keep_caps = SUPERVISOR_CAPS,
+		.bounding = SUPERVISOR_CAPS,
+	};
+	struct sandbox_report report;
+	char text[SANDBOX_TEXT_MAX];
+
+	if (sandbox_apply(&plan, &report, err) != 0)
+		return -1;
+	log_event(EVENT_ROLE_READY, "supervisor holds: %s",
+		  sandbox_describe(&report, text, sizeof(text)));
+	return 0;
+}
+
+static int set_up(struct tx_supervisor *s, const void *bytes, size_t len,
+		  struct km_err *err)
+{
+	if (s->config->user[0] != '\0' &&
+	    role_find_user(s->config->user, &s->uid, &s->gid, err) != 0)
+		return -1;
+	if (make_dirs(s, err) != 0)
+		return -1;
+	s->fd_pid = host_lock_pid(s->config->run_dir, err);
+	if (s->fd_pid < 0)
+		return -1;
+	s->fd_config = host_seal_bytes("tx-config", bytes, len, err);
+	if (s->fd_config < 0 || make_stats(s, err) != 0 || make_memory(s, err) != 0)
+		return -1;
+	open_counters(s);
+	return give_up_rights(err);
+}
+
+static void tear_down(struct tx_supervisor *s)
+{
+	int *const fds[] = {&s->fd_config, &s->fd_stats,    &s->fd_index, &s->fd_slots,
+			    &s->fd_pid,	   &s->fd_slots_ro, &s->sign[0],  &s->sign[1],
+			    &s->fd_sent,   &s->fd_received};
+
+	shm_unmap(&s->index);
+	stats_unmap(&s->stats_map);
+	for (size_t i = 0; i < KM_COUNT(fds); i++)
+		km_close(fds[i]);
+}
+
+int tx_supervisor_run(const struct tx_config *config, const void *bytes, size_t len,
+		      const struct host_interface *port)
+{
+	static const struct fleet_role roles[ROLE_COUNT] = {
+		[ROLE_SIGNER] = {"signer", BIT(ROLE_SENDER) | BIT(ROLE_SOURCE),
+				 spawn_signer},
+		[ROLE_SENDER] = {"sender", 0, spawn_sender},
+		[ROLE_SOURCE] = {"source", BIT(ROLE_SENDER) | BIT(ROLE_SIGNER),
+				 spawn_source},
+	};
+	static const uint8_t stop_order[ROLE_COUNT] = {ROLE_SOURCE, ROLE_SENDER,
+						       ROLE_SIGNER};
+	struct tx_supervisor s = {
+		.config = config,
+		.port = *port,
+		.fd_config = -1,
+		.fd_stats = -1,
+		.fd_index = -1,
+		.fd_slots = -1,
+		.fd_slots_ro = -1,
+		.fd_pid = -1,
+		.fd_received = -1,
+		.fd_sent = -1,
+		.sign = {-1, -1},
+	};
+	const struct fleet_plan plan = {
+		.roles = roles,
+		.n = ROLE_COUNT,
+		.stop_order = stop_order,
+		.stop_ns = STOP_NS,
+		.tick_ns = CLOCK_NS_PER_SEC,
+		.prepare = prepare,
+		.tick = tick,
+		.ctx = &s,
+	};
+	struct km_err err = KM_ERR_INIT;
+	struct fleet fleet;
+	int code;
+
+	(void)snprintf(s.mtu_text, sizeof(s.mtu_text), "%" PRIu32, config->mtu);
+	log_event(EVENT_DAEMON_START,
+		  "katamichi-tx %s interface=%s mtu=%" PRIu32 " rate_bps=%" PRIu64
+		  " channels=%u",
+		  config->name, config->interface, config->mtu, config->rate_bps,
+		  config->channels);
+	if (set_up(&s, bytes, len, &err) == 0) {
+		code = fleet_run(&fleet, &plan);
+	} else {
+		log_event(EVENT_DAEMON_FAILED, "%s", err.text);
+		code = err.code ? err.code : EX_OSERR;
+	}
+	tear_down(&s);
+	return code;
+}

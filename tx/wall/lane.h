@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: ISC
+/*
+ * The wall between tx source and tx sender: lanes of sealed frames. Layout
+ * only. A lane is one ring of base/ring.h with split mappings: the page of
+ * indices both sides map read-write, the slots (a second memfd, all lanes one
+ * after the other) the sender maps read-only.
+ *
+ * A slot begins with its descriptor and holds one whole link frame: Ethernet
+ * header, clear header, ciphertext, tag. It is final when it is submitted; it
+ * may be reused when the sender has released it, which means that the kernel
+ * took the frame (or, with more than one link, that every link took or skipped it).
+ * Frames of a lane leave in the order of the ring. The sender never looks into
+ * a frame; what it needs stands in the descriptor, which it reads once.
+ */
+#ifndef LANE_H
+#define LANE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ring.h"
+#include "wire_limits.h"
+
+/* Lanes of this version: one worker, one lane per class. */
+#define LANE_COUNT 5u
+
+/* All numbers are fixed at start by the supervisor from the configuration and
+ * handed to both sides in this form (they never trust one from shared memory). */
+struct lane_plan {
+	uint32_t slots; /* power of two, per lane */
+	uint32_t
+		stride; /* bytes of a slot: an odd number of cache lines >= descriptor + frame */
+};
+
+struct lane_desc {
+	uint32_t
+		length; /* bytes of the frame behind this, <= stride - sizeof(struct lane_desc) */
+	uint32_t flags; /* enum lane_flags */
+};
+
+enum lane_flags {
+	LANE_ANNOUNCE = 1u << 0, /* no lane sequence: not counted as accepted */
+};
+
+/* Link frames of a lane may hold at most this much time of the configured rate
+ * (DESIGN section 4): sizes lane_plan.slots. */
+#define LANE_HOLD_REALTIME_NS 2000000ull
+#define LANE_HOLD_BULK_NS 20000000ull
+#define LANE_SLOTS_MIN 64u
+#define LANE_SLOTS_MAX 16384u
+
+/* Index memfd: one page of 4,096 bytes per lane, then one with the bells. Every
+ * ring of lanes sleeps and wakes on these two. */
+#define LANE_PAGE 4096u
+#define LANE_INDEX_BYTES ((LANE_COUNT + 1u) * LANE_PAGE)
+struct lane_bells {
+	_Alignas(64) struct bell sender;
+	_Alignas(64) struct bell source;
+};
+
+static inline void *lane_index_page(void *index, unsigned lane)
+{
+	return (uint8_t *)index + (size_t)lane * LANE_PAGE;
+}
+static inline struct lane_bells *lane_index_bells(void *index)
+{
+	return (struct lane_bells *)((uint8_t *)index + (size_t)LANE_COUNT * LANE_PAGE);
+}
+static inline size_t lane_slots_bytes(const struct lane_plan *plan)
+{
+	return (size_t)plan->slots *
+	       plan->stride; /* of one lane; the memfd has LANE_COUNT of it */
+}
+
+/* Descriptors a role finds open, beside its control socket. */
+enum lane_fd {
+	TX_FD_CONFIG = 4, /* sealed copy of the configuration file */
+	TX_FD_STATS = 5,
+	TX_FD_LANE_INDEX = 6,
+	TX_FD_LANE_SLOTS = 7, /* read-only for the sender */
+	TX_FD_SIGN = 8,	      /* seqpacket between source and signer */
+	TX_FD_PORT_RX = 10,   /* source: the interface's rx_packets, or absent */
+};
+enum lane_stats_block {
+	TX_STATS_SUPERVISOR = 0,
+	TX_STATS_SOURCE = 1,
+	TX_STATS_SIGNER = 2,
+	TX_STATS_SENDER = 3,
+	TX_STATS_ROLES = 4,
+};
+
+#endif
