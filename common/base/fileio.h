@@ -44,6 +44,13 @@ KM_MUST_CHECK int fileio_sync_dir(int dirfd, struct km_err *err);
 KM_MUST_CHECK int fileio_mkdir_beneath(int dirfd, const char *path, mode_t mode,
 				       struct km_err *err);
 
+/* The same with the fsync left to somebody else: `changed` is called for each parent that
+ * got a new entry, with its descriptor, borrowed; 0, or -1 with errno to end it. */
+typedef int fileio_changed_fn(void *ctx, int dirfd, struct km_err *err);
+KM_MUST_CHECK int fileio_mkdir_beneath_by(int dirfd, const char *path, mode_t mode,
+					  fileio_changed_fn *changed, void *ctx,
+					  struct km_err *err);
+
 /* All of len bytes at offset unless the file ends: bytes read, or -1 and errno. */
 KM_MUST_CHECK ssize_t fileio_pread_full(int fd, void *buf, size_t len, off_t offset);
 

@@ -134,7 +134,8 @@ int fileio_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 }
 
 /* Opens component `name` of `dirfd`, making it first when it is missing. */
-static int fileio_mkdir_step(int dirfd, const char *name, mode_t mode, struct km_err *err)
+static int fileio_mkdir_step(int dirfd, const char *name, mode_t mode,
+			     fileio_changed_fn *changed, void *ctx, struct km_err *err)
 {
 	const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	int fd = openat(dirfd, name, how);
@@ -147,14 +148,25 @@ static int fileio_mkdir_step(int dirfd, const char *name, mode_t mode, struct km
 	if (fd < 0)
 		return -1;
 	/* mode through the descriptor: exact whatever the umask says */
-	if (fchmod(fd, mode) != 0 || fileio_sync_dir(dirfd, err) != 0) {
+	if (fchmod(fd, mode) != 0 || changed(ctx, dirfd, err) != 0) {
 		km_close(&fd);
 		return -1;
 	}
 	return fd;
 }
 
+static int fileio_changed_sync(void *ctx, int dirfd, struct km_err *err)
+{
+	return fileio_sync_dir(dirfd, err);
+}
+
 int fileio_mkdir_beneath(int dirfd, const char *path, mode_t mode, struct km_err *err)
+{
+	return fileio_mkdir_beneath_by(dirfd, path, mode, fileio_changed_sync, NULL, err);
+}
+
+int fileio_mkdir_beneath_by(int dirfd, const char *path, mode_t mode,
+			    fileio_changed_fn *changed, void *ctx, struct km_err *err)
 {
 	_cleanup_close_ int held = -1;
 	int refused = fileio_path_refused(path);
@@ -174,7 +186,7 @@ int fileio_mkdir_beneath(int dirfd, const char *path, mode_t mode, struct km_err
 	while ((len = fileio_component(&rest, &at)) > 0) {
 		memcpy(name, at, len);
 		name[len] = '\0';
-		fd = fileio_mkdir_step(held, name, mode, err);
+		fd = fileio_mkdir_step(held, name, mode, changed, ctx, err);
 		if (fd < 0)
 			return km_err_set_errno(err, EX_CANTCREAT, "directory %s: at %s",
 						path, name);

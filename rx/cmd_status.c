@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: ISC
+/* status: the counters page of the daemon, running or not, for people or for programs. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "fileio.h"
+#include "host.h"
+#include "rx_commands.h"
+#include "stats.h"
+
+static uint64_t counter(const struct stats_map *map, const char *role, const char *name)
+{
+	uint64_t value = 0;
+
+	return stats_find(map, role, name, &value) ? value : 0;
+}
+
+static void print_margin(const struct stats_map *map)
+{
+	uint64_t margin = UINT64_MAX;
+
+	(void)stats_find(map, "decode", "margin_worst", &margin);
+	if (margin == UINT64_MAX)
+		(void)printf(", no block needed repair\n");
+	else
+		(void)printf(", worst block had %" PRIu64 " repairs left\n", margin);
+}
+
+void rx_print_counters(const struct stats_map *map)
+{
+	static const char *const refused[] = {
+		"refused_short",  "refused_version",	     "refused_malformed",
+		"refused_range",  "refused_unknown_session", "refused_auth",
+		"refused_replay", "refused_duplicate",	     "refused_announce",
+	};
+
+	(void)printf("files     published %" PRIu64 ", quarantined %" PRIu64
+		     ", withdrawn %" PRIu64 ", missing %" PRIu64 " of %" PRIu64
+		     " announced\n",
+		     counter(map, "publish", "objects_published"),
+		     counter(map, "publish", "objects_quarantined"),
+		     counter(map, "publish", "objects_withdrawn"),
+		     counter(map, "publish", "objects_missing"),
+		     counter(map, "publish", "objects_announced"));
+	(void)printf("          in progress %" PRIu64 ", bytes published %" PRIu64 "\n",
+		     counter(map, "publish", "objects_partial"),
+		     counter(map, "publish", "bytes_published"));
+	(void)printf("ledger    manifests %" PRIu64 ", refused %" PRIu64
+		     ", missing %" PRIu64 "\n",
+		     counter(map, "publish", "manifests_stored"),
+		     counter(map, "publish", "manifests_refused"),
+		     counter(map, "publish", "manifests_missing"));
+	(void)printf("frames    seen %" PRIu64 ", foreign %" PRIu64 ", opened %" PRIu64
+		     ", lost %" PRIu64 ", dropped by our own ring %" PRIu64 "\n",
+		     counter(map, "decode", "seen"), counter(map, "decode", "foreign"),
+		     counter(map, "decode", "opened"), counter(map, "decode", "lost_total"),
+		     counter(map, "decode", "kernel_drops"));
+	(void)printf("symbols   repaired %" PRIu64 ", missing %" PRIu64,
+		     counter(map, "decode", "symbols_repaired"),
+		     counter(map, "decode", "symbols_missing"));
+	print_margin(map);
+	for (size_t i = 0; i < KM_COUNT(refused); i++)
+		if (counter(map, "decode", refused[i]) != 0)
+			(void)printf("%s %" PRIu64 "\n", refused[i],
+				     counter(map, "decode", refused[i]));
+	(void)printf("windows   open %" PRIu64 ", done %" PRIu64 ", incomplete %" PRIu64
+		     "; pool %" PRIu64 " of %" PRIu64 " slots, evictions %" PRIu64 "\n",
+		     counter(map, "decode", "windows_open"),
+		     counter(map, "decode", "windows_done"),
+		     counter(map, "decode", "windows_incomplete"),
+		     counter(map, "decode", "pool_used"),
+		     counter(map, "decode", "pool_slots"),
+		     counter(map, "decode", "pool_evictions"));
+}
+
+/* What publish last wrote about the sender; it outlives daemon and machine. */
+struct sender {
+	char state[16]; /* never, alive, farewell, unknown */
+	uint64_t unknown_since_ns;
+};
+
+static void read_sender(const struct rx_config *config, struct sender *sender)
+{
+	_cleanup_free_ uint8_t *text = NULL;
+	char path[RX_PATH_LEN + 16];
+	size_t len;
+
+	memset(sender, 0, sizeof(*sender));
+	(void)snprintf(path, sizeof(path), "%s/link", config->state_dir);
+	if (fileio_read_all(AT_FDCWD, path, 4096, &text, &len, NULL) != 0 ||
+	    sscanf((const char *)text, "state=%15[a-z] unknown_since_ns=%" SCNu64,
+		   sender->state, &sender->unknown_since_ns) != 2)
+		(void)snprintf(sender->state, sizeof(sender->state), "never");
+}
+
+static void print_sender(const struct sender *sender, bool running)
+{
+	char since[CLOCK_TEXT_MAX];
+
+	(void)printf("sender    ");
+	if (strcmp(sender->state, "unknown") == 0)
+		(void)printf("unknown since %s",
+			     clock_format(sender->unknown_since_ns, since));
+	else if (strcmp(sender->state, "farewell") == 0)
+		(void)printf("said farewell");
+	else if (strcmp(sender->state, "alive") == 0)
+		(void)printf("%s",
+			     running ? "alive" : "was alive when this receiver stopped");
+	else
+		(void)printf("never heard");
+	(void)printf("\n");
+}
+
+static void print_text(const struct rx_config *config, const struct stats_map *map,
+		       pid_t pid, bool running)
+{
+	struct sender sender;
+
+	read_sender(config, &sender);
+	(void)printf("%s on %s: ", config->name, config->interface);
+	if (running)
+		(void)printf("running, pid %d\n", (int)pid);
+	else
+		(void)printf("not running: nothing of what is sent now will be taken\n");
+	print_sender(&sender, running);
+	if (!map->page) {
+		(void)printf("no counters: it has not run since this machine started\n");
+		return;
+	}
+	rx_print_counters(map);
+	(void)printf("one-way   port sent %" PRIu64 " frames%s\n",
+		     counter(map, "supervisor", "port_sent"),
+		     counter(map, "supervisor", "port_sent") ? ": SOMETHING HERE SENDS"
+							     : "");
+	(void)printf("roles     restarted %" PRIu64 ", down %" PRIu64 ", intake by %s\n",
+		     counter(map, "supervisor", "role_restarts"),
+		     counter(map, "supervisor", "roles_down"),
+		     counter(map, "supervisor", "intake_pump") ? "libpcap" : "ring");
+}
+
+static void print_json(const struct rx_config *config, const struct stats_map *map,
+		       pid_t pid, bool running)
+{
+	struct sender sender;
+
+	read_sender(config, &sender);
+	/* the interface's name holds no character that JSON would want escaped, by its judge */
+	(void)printf("{\"daemon\":\"katamichi-rx\",\"interface\":\"%s\",\"running\":%s,"
+		     "\"pid\":%d,\"sender\":{\"state\":\"%s\",\"unknown_since_ns\":%" PRIu64
+		     "},\"roles\":",
+		     config->interface, running ? "true" : "false", running ? (int)pid : 0,
+		     sender.state, sender.unknown_since_ns);
+	if (map->page)
+		stats_print_json(map, stdout);
+	else
+		(void)printf("{}");
+	(void)printf("}\n");
+}
+
+int cmd_status(const struct rx_options *options)
+{
+	char path[RX_PATH_LEN + 16];
+	struct stats_map map = {0};
+	struct rx_parse *parse;
+	bool running;
+	pid_t pid;
+	int code;
+
+	parse = rx_open_config(options->config, NULL, NULL, &code);
+	if (!parse)
+		return code;
+	running = host_is_running(parse->config.run_dir, &pid);
+	(void)snprintf(path, sizeof(path), "%s/stats", parse->config.run_dir);
+	if (stats_map_ro(&map, path, NULL) != 0)
+		map.page = NULL;
+	if (options->json)
+		print_json(&parse->config, &map, pid, running);
+	else
+		print_text(&parse->config, &map, pid, running);
+	if (options->all && !options->json && map.page)
+		stats_print_text(&map, stdout);
+	if (map.page)
+		stats_unmap(&map);
+	rx_parse_free(parse);
+	return EX_OK;
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: ISC
+/* katamichi-rx: options -> subcommand; or, started again by the supervisor, one role. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <pcap/pcap.h>
+#include <sodium.h>
+
+#include "capture.h"
+#include "decode.h"
+#include "fec.h"
+#include "keeper.h"
+#include "log.h"
+#include "publish.h"
+#include "role.h"
+#include "rx_commands.h"
+
+#define OPTION(field_, name_, kind_, ...)                                                  \
+	{                                                                                  \
+		.name = (name_), .type = (kind_),                                          \
+		.offset = offsetof(struct rx_options, field_), __VA_ARGS__                 \
+	}
+
+#define OPTION_CONFIG                                                                      \
+	OPTION(config, "config", OPT_STRING, .short_name = 'c', .metavar = "FILE",         \
+	       .help = "Configuration file (default " RX_CONFIG_PATH ").")
+
+#define OPTION_CHANNEL                                                                     \
+	OPTION(channel, "channel", OPT_STRING, .metavar = "NAME",                          \
+	       .help = "Only this channel (default: every one).")
+
+static const struct opt_row run_rows[] = {OPTION_CONFIG};
+
+static const struct opt_row check_rows[] = {
+	OPTION_CONFIG,
+	OPTION(offline, "offline", OPT_FLAG,
+	       .help = "Judge the file alone, not this machine's interface, directories "
+		       "and "
+		       "keys."),
+	OPTION(dump, "dump", OPT_FLAG,
+	       .help = "Print the effective value of every key and where it comes from."),
+	OPTION(list_keys, "list-keys", OPT_FLAG,
+	       .help = "Print every key with type, default and what is allowed; reads no "
+		       "file."),
+};
+
+static const struct opt_row keygen_rows[] = {
+	OPTION(key, "key", OPT_STRING, .metavar = "FILE", .required = true,
+	       .help = "Where the new secret key goes, mode 0600; never over an existing "
+		       "file."),
+	OPTION(public_key, "public", OPT_STRING, .metavar = "FILE",
+	       .help = "Where the public key goes (default: the same name ending in "
+		       ".pub)."),
+};
+
+static const struct opt_row status_rows[] = {
+	OPTION_CONFIG,
+	OPTION(json, "json", OPT_FLAG, .help = "One JSON object instead of text."),
+	OPTION(all, "all", OPT_FLAG, .help = "Print every counter of every role as well."),
+};
+
+static const struct opt_row verify_rows[] = {OPTION_CONFIG, OPTION_CHANNEL};
+static const struct opt_row missing_rows[] = {OPTION_CONFIG, OPTION_CHANNEL};
+
+static const struct opt_row replay_rows[] = {
+	OPTION_CONFIG,
+	OPTION(into, "into", OPT_STRING, .metavar = "DIR", .required = true,
+	       .help = "Empty or new directory for what is found: state and one tree per "
+		       "channel. The live state is neither read nor written."),
+	OPTION(mtu, "mtu", OPT_U64, .metavar = "BYTES", .min = WIRE_MTU_MIN,
+	       .max = WIRE_MTU_MAX,
+	       .help = "Largest frame in the file, after its Ethernet header (default: mtu "
+		       "of "
+		       "the configuration, else the interface's, else 9000)."),
+	OPTION(capture, "capture", OPT_STRING, .metavar = "CAPTURE", .positional = true,
+	       .required = true,
+	       .help = "File in pcap or pcapng format, as tcpdump writes it."),
+};
+
+enum { CMD_RUN, CMD_CHECK, CMD_KEYGEN, CMD_STATUS, CMD_VERIFY, CMD_MISSING, CMD_REPLAY };
+
+#define COMMAND(name_, help_, rows_, id_)                                                  \
+	{                                                                                  \
+		name_, help_, rows_, KM_COUNT(rows_), id_                                  \
+	}
+static const struct opt_cmd commands[] = {
+	COMMAND("run", "Run the receiver in the foreground.", run_rows, CMD_RUN),
+	COMMAND("check", "Judge a configuration, line by line.", check_rows, CMD_CHECK),
+	COMMAND("keygen", "Make the key of this receiver.", keygen_rows, CMD_KEYGEN),
+	COMMAND("status", "Show what came, what was lost and repaired.", status_rows,
+		CMD_STATUS),
+	COMMAND("verify", "Walk signatures, chain and published files.", verify_rows,
+		CMD_VERIFY),
+	COMMAND("missing", "Name what is missing and print tickets.", missing_rows,
+		CMD_MISSING),
+	COMMAND("replay", "Decode a recorded link into a directory.", replay_rows,
+		CMD_REPLAY),
+};
+
+static int (*const functions[])(const struct rx_options *) = {
+	[CMD_RUN] = cmd_run,	   [CMD_CHECK] = cmd_check,   [CMD_KEYGEN] = cmd_keygen,
+	[CMD_STATUS] = cmd_status, [CMD_VERIFY] = cmd_verify, [CMD_MISSING] = cmd_missing,
+	[CMD_REPLAY] = cmd_replay,
+};
+
+static void print_version(FILE *out)
+{
+	struct fec_choice choice = {.kernel = FEC_KERNEL_AUTO};
+	struct utsname host;
+
+	(void)fprintf(out, "katamichi-rx %s\n", KATAMICHI_VERSION);
+	(void)fprintf(out, "build: %s, gcc-compatible %s, wire version %u\n",
+		      KATAMICHI_BUILDTYPE, __VERSION__, WIRE_VERSION);
+	if (fec_init(FEC_KERNEL_AUTO, &choice) == FEC_OK)
+		(void)fprintf(out, "fec kernel: %s\n", choice.why);
+	(void)fprintf(out, "libsodium: %s, %s\n", sodium_version_string(),
+		      pcap_lib_version());
+	(void)fprintf(out, "sandbox: processes by role, user, capabilities, no_new_privs;\n"
+			   "         no filter of system calls or files yet\n");
+	if (uname(&host) == 0)
+		(void)fprintf(out, "host: %s %s %s\n", host.sysname, host.release,
+			      host.machine);
+}
+
+static const struct opt_prog program = {
+	.name = "katamichi-rx",
+	.summary =
+		"The receiver of a data diode: opens, repairs, verifies and publishes what "
+		"comes over a link that carries nothing back.",
+	.cmds = commands,
+	.n_cmds = KM_COUNT(commands),
+	.version = print_version,
+	.footer = "Manual: katamichi-rx(8), katamichi.conf(5).",
+};
+
+static int run_role(int argc, char **argv)
+{
+	struct km_err err = KM_ERR_INIT;
+	struct role_ctx ctx;
+
+	if (role_enter(argc, argv, &ctx, &err) != 0) {
+		(void)fprintf(stderr, "katamichi-rx: %s\n", err.text);
+		return err.code ? err.code : EX_SOFTWARE;
+	}
+	if (strcmp(ctx.name, "capture") == 0)
+		return capture_main(&ctx);
+	if (strcmp(ctx.name, "keeper") == 0)
+		return keeper_main(&ctx);
+	if (strcmp(ctx.name, "decode") == 0)
+		return decode_main(&ctx);
+	if (strcmp(ctx.name, "publish") == 0)
+		return publish_main(&ctx);
+	(void)fprintf(stderr, "katamichi-rx: no role %s\n", ctx.name);
+	return EX_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	struct rx_options options = {.config = RX_CONFIG_PATH};
+	const struct opt_cmd *cmd;
+	int code;
+
+	if (role_wanted(argc, argv))
+		return run_role(argc, argv);
+	log_init("supervisor");
+	if (opt_parse(&program, argc, argv, &options, &cmd, &code, stdout, stderr) ==
+	    OPT_EXIT)
+		return code;
+	code = functions[cmd->id](&options);
+	if (fflush(stdout) != 0 && code == 0) {
+		perror("katamichi-rx: output");
+		return EX_IOERR;
+	}
+	return code;
+}

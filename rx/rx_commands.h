@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: ISC
+/*
+ * The subcommands of katamichi-rx, one file each, and the options they share. Called by
+ * main() only; each returns the exit code of the program.
+ */
+#ifndef RX_COMMANDS_H
+#define RX_COMMANDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "opt.h"
+#include "rx_table.h"
+
+#define RX_CONFIG_PATH "/etc/katamichi/rx.conf"
+
+struct rx_options {
+	const char *config;
+	const char *key, *public_key;  /* keygen */
+	bool offline, dump, list_keys; /* check */
+	bool json, all;		       /* status */
+	const char *channel;	       /* verify, missing: NULL = every channel */
+	const char *into, *capture;    /* replay */
+	uint64_t mtu;
+};
+
+int cmd_run(const struct rx_options *options);
+int cmd_check(const struct rx_options *options);
+int cmd_keygen(const struct rx_options *options);
+int cmd_status(const struct rx_options *options);
+int cmd_verify(const struct rx_options *options);
+int cmd_missing(const struct rx_options *options);
+int cmd_replay(const struct rx_options *options);
+
+/*
+ * Reads and judges the file; every finding goes to stderr. The result is the caller's
+ * (rx_parse_free); NULL with *code set. bytes and len (may be NULL) get the file itself (free).
+ */
+struct rx_parse *rx_open_config(const char *path, char **bytes, size_t *len, int *code);
+
+/* The lines of status that stand on counters alone, for status and at the end of replay. */
+struct stats_map;
+void rx_print_counters(const struct stats_map *map);
+
+#endif

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: ISC
+#include "rx_intake.h"
+
+#include <string.h>
+#include <sys/wait.h>
+
+#include "clock.h"
+#include "deliver.h"
+#include "ipc.h"
+#include "log.h"
+#include "supervise.h"
+
+/* Opening a port and mapping its ring; a kernel short of memory takes its time. */
+#define CAPTURE_READY_NS (30 * CLOCK_NS_PER_SEC)
+#define CAPTURE_END_NS (2 * CLOCK_NS_PER_SEC)
+
+void rx_intake_init(struct rx_intake *intake, const struct rx_config *config, int replay_fd,
+		    const char *mtu_text, int fd_config, int fd_stats, uid_t uid, gid_t gid)
+{
+	intake->config = config;
+	intake->replay_fd = replay_fd;
+	intake->mtu_text = mtu_text;
+	intake->fd_config = fd_config;
+	intake->fd_stats = fd_stats;
+	intake->uid = uid;
+	intake->gid = gid;
+	rx_config_intake_plan(config, &intake->plan);
+}
+
+static int spawn_capture(struct rx_intake *in, bool pump, struct role_child *child,
+			 struct km_err *err)
+{
+	const char *const args[] = {"--mtu", in->mtu_text, "--intake",
+				    pump ? "pump" : "ring", "--replay"};
+	struct role_fd fds[4] = {
+		{in->fd_config, RX_FD_CONFIG},
+		{in->fd_stats, RX_FD_STATS},
+	};
+	struct role_spec spec = {
+		.prog = "katamichi-rx",
+		.name = "capture",
+		.plan = {.uid = in->uid,
+			 .gid = in->gid,
+			 .keep_caps = SANDBOX_CAP(CAP_NET_RAW)},
+		.fds = fds,
+		.n_fds = 2,
+		.args = args,
+		.n_args = 4,
+	};
+
+	if (pump)
+		fds[spec.n_fds++] = (struct role_fd){in->fd_pump, RX_FD_INTAKE};
+	if (in->replay_fd >= 0) {
+		fds[spec.n_fds++] = (struct role_fd){in->replay_fd, INTAKE_FD_REPLAY};
+		spec.n_args = 5;
+		spec.plan.keep_caps = 0;
+	}
+	return role_spawn(&spec, child, err);
+}
+
+int rx_intake_spawn_pump(struct rx_intake *in, struct role_child *child, struct km_err *err)
+{
+	return spawn_capture(in, true, child, err);
+}
+
+/* Whether capture ended because the kernel refused the ring; it stays to be reaped. */
+static bool was_refused(const struct role_child *child)
+{
+	siginfo_t info = {0};
+
+	return child->pid != 0 &&
+	       waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == child->pid && info.si_code == CLD_EXITED &&
+	       info.si_status == INTAKE_EXIT_REFUSED;
+}
+
+static int receive_socket(struct role_child *child, struct km_err *err)
+{
+	static const struct ipc_type rows[] = {
+		{.type = INTAKE_MSG_SOCKET, .size = 0, .n_fds = 1, .name = "socket"},
+	};
+	static const struct ipc_table table = {rows, KM_COUNT(rows)};
+	struct role_child *list[] = {child};
+	struct ipc_msg msg;
+	enum km_rc rc;
+	int fd;
+
+	if (role_go(child, err) != 0)
+		return -1;
+	rc = ipc_recv(child->control, &table, &msg,
+		      clock_add(clock_mono_ns(), CAPTURE_READY_NS));
+	if (rc != KM_OK)
+		return km_err_set(err, EX_SOFTWARE, "capture: no socket from it: %s",
+				  km_rc_name(rc));
+	fd = ipc_msg_take(&msg, 0);
+	/* its work is done: what happens now is a stop in order */
+	(void)supervise_stop(list, 1, CAPTURE_END_NS);
+	return fd;
+}
+
+/* *refused: the kernel has no ring for us; then -1 without a message. */
+static int take_socket(struct rx_intake *in, bool *refused, struct km_err *err)
+{
+	struct role_child child = ROLE_CHILD_INIT;
+	int fd = -1;
+
+	*refused = false;
+	if (spawn_capture(in, false, &child, err) != 0)
+		return -1;
+	if (role_await_ready(&child, CAPTURE_READY_NS, err) == 0)
+		fd = receive_socket(&child, err);
+	else
+		*refused = was_refused(&child);
+	role_kill(&child);
+	return fd;
+}
+
+int rx_intake_take_socket(struct rx_intake *in, struct km_err *err)
+{
+	bool refused;
+
+	if (in->socket >= 0)
+		return km_take_fd(&in->socket);
+	return take_socket(in, &refused, err);
+}
+
+static int make_pump(struct rx_intake *in, struct km_err *err)
+{
+	size_t len = intake_pump_bytes(&in->plan);
+
+	in->pump = true;
+	if (in->fd_pump < 0)
+		in->fd_pump = shm_create("rx-pump", len, err);
+	if (in->fd_pump < 0)
+		return -1;
+	if (!in->map.p && shm_map(&in->map, in->fd_pump, len, SHM_MAP_WRITE, err) != 0)
+		return -1;
+	memset(in->map.p, 0, RING_SLOTS_OFFSET);
+	if (ring_format(in->map.p, len, intake_pump_slot(&in->plan), INTAKE_PUMP_SLOTS) !=
+	    KM_OK)
+		return km_err_set(err, EX_SOFTWARE, "pump ring: slots of %u bytes",
+				  intake_pump_slot(&in->plan));
+	return 0;
+}
+
+int rx_intake_choose(struct rx_intake *in, struct km_err *err)
+{
+	bool refused;
+
+	km_close(&in->socket);
+	if (in->replay_fd >= 0 || in->config->capture == RX_CAPTURE_PCAP || in->pump)
+		return make_pump(in, err);
+	in->socket = take_socket(in, &refused, err);
+	if (in->socket >= 0)
+		return 0;
+	if (!refused || in->config->capture != RX_CAPTURE_AUTO)
+		return -1;
+	log_event(EVENT_INTAKE_PUMP, "the kernel refuses the receive ring: libpcap serves");
+	return make_pump(in, err);
+}
+
+bool rx_intake_drained(const struct rx_intake *in)
+{
+	struct ring ring;
+
+	/* a fresh look each time: an attached handle would go by its own index */
+	return ring_attach(&ring, in->map.p, in->map.len, intake_pump_slot(&in->plan),
+			   INTAKE_PUMP_SLOTS, RING_CONSUMER) != KM_OK ||
+	       ring_ready(&ring) <= 0;
+}
+
+void rx_intake_free(struct rx_intake *in)
+{
+	shm_unmap(&in->map);
+	km_close(&in->fd_pump);
+	km_close(&in->socket);
+}

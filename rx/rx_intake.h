@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: ISC
+/*
+ * How frames get from the port to decode, as the supervisor arranges it: the kernel's ring,
+ * whose socket capture opens, locks, hands over and leaves; or the pump, a capture that stays
+ * and copies from libpcap. Which one is chosen once, when everything starts.
+ */
+#ifndef RX_INTAKE_H
+#define RX_INTAKE_H
+
+#include <sys/types.h>
+
+#include "intake.h"
+#include "role.h"
+#include "rx_config.h"
+#include "shm.h"
+
+struct rx_intake {
+	const struct rx_config *config;
+	struct intake_plan plan;
+	bool pump; /* the form in use */
+	int fd_pump;
+	int replay_fd;	    /* borrowed; -1 = the interface */
+	struct shm_map map; /* the pump's ring */
+	int socket; /* ring form: taken by rx_intake_choose, not yet handed to decode */
+	int fd_config, fd_stats; /* borrowed */
+	const char *mtu_text;	 /* borrowed */
+	uid_t uid;
+	gid_t gid;
+};
+
+#define RX_INTAKE_INIT                                                                     \
+	{                                                                                  \
+		.fd_pump = -1, .replay_fd = -1, .socket = -1                               \
+	}
+
+void rx_intake_init(struct rx_intake *intake, const struct rx_config *config, int replay_fd,
+		    const char *mtu_text, int fd_config, int fd_stats, uid_t uid,
+		    gid_t gid);
+
+/*
+ * Decides the form and makes ready what it needs: with capture = auto the ring, or the pump
+ * when the kernel refuses the ring (said in the log).
+ */
+KM_MUST_CHECK int rx_intake_choose(struct rx_intake *intake, struct km_err *err);
+
+/* Ring form: the locked and bound socket, by a capture that lives for this only. */
+KM_MUST_CHECK int rx_intake_take_socket(struct rx_intake *intake, struct km_err *err);
+
+/* Pump form: starts the capture that stays. */
+KM_MUST_CHECK int rx_intake_spawn_pump(struct rx_intake *intake, struct role_child *child,
+				       struct km_err *err);
+
+/* Pump form: decode has taken every frame that capture has put in. */
+bool rx_intake_drained(const struct rx_intake *intake);
+
+void rx_intake_free(struct rx_intake *intake);
+
+#endif

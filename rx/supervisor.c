@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: ISC
+#include "rx_supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "deliver.h"
+#include "fleet.h"
+#include "log.h"
+#include "rx_intake.h"
+#include "rx_shared.h"
+#include "stats.h"
+
+enum { ROLE_KEEPER, ROLE_PUBLISH, ROLE_CAPTURE, ROLE_DECODE, ROLE_COUNT };
+#define BIT(role) (UINT32_C(1) << (role))
+
+/* publish may have a large object to sync before it ends. */
+#define STOP_NS (30 * CLOCK_NS_PER_SEC)
+
+/* Replay: how often to look, and how long decode may still wait for windows to end. */
+#define REPLAY_TICK_NS (50 * CLOCK_NS_PER_MS)
+#define REPLAY_QUIET_NS (1500 * CLOCK_NS_PER_MS)
+#define REPLAY_LIMIT_NS (6 * CLOCK_NS_PER_SEC)
+
+#define SUPERVISOR_STATS(X)                                                                \
+	X(STAT_PORT_SENT, "port_sent")	       /* frames since the daemon started: 0 */    \
+	X(STAT_PORT_RECEIVED, "port_received") /* frames of the interface, ours or not */  \
+	X(STAT_ROLE_RESTARTS, "role_restarts")                                             \
+	X(STAT_ROLES_DOWN, "roles_down")                                                   \
+	X(STAT_LINK_UP, "link_up")                                                         \
+	X(STAT_LINK_CHANGES, "link_changes") /* the interface went away or came back */    \
+	X(STAT_MTU, "mtu")                                                                 \
+	X(STAT_INTAKE_PUMP, "intake_pump") /* 1: libpcap serves, not the ring */
+
+enum supervisor_stat { SUPERVISOR_STATS(STATS_ENUM_ROW) SUPERVISOR_STAT_COUNT };
+static const char *const supervisor_stat_names[] = {SUPERVISOR_STATS(STATS_NAME_ROW)};
+
+struct rx_supervisor {
+	const struct rx_config *config;
+	struct host_interface port;
+	bool gone; /* the interface is not there now */
+	uid_t uid;
+	gid_t gid;
+	struct rx_shared shared;
+	struct rx_intake intake;
+	int fd_config, fd_stats, fd_pid;
+	int fd_sent, fd_received; /* counters of the port */
+	uint64_t sent_base, sent_last;
+	struct stats_map stats_map;
+	struct stats_writer stats;
+	char mtu_text[16];
+	bool replay;
+	uint64_t drained_ns; /* replay: when the last frame had been taken; 0 = not yet */
+	bool decode_asked;
+};
+
+static int spawn_keeper(void *ctx, struct role_child *child, struct km_err *err)
+{
+	struct rx_supervisor *s = ctx;
+	const char *const args[] = {"--mtu", s->mtu_text, "--replay"};
+	const struct role_fd fds[] = {
+		{s->fd_config, RX_FD_CONFIG},
+		{s->fd_stats, RX_FD_STATS},
+		{s->shared.fd_ask, RX_FD_ASK},
+	};
+	const struct role_spec spec = {
+		.prog = "katamichi-rx",
+		.name = "keeper",
+		.plan = {.uid = s->uid, .gid = s->gid},
+		.fds = fds,
+		.n_fds = KM_COUNT(fds),
+		.args = args,
+		.n_args = s->replay ? 3 : 2,
+	};
+
+	return role_spawn(&spec, child, err);
+}
+
+static int spawn_publish(void *ctx, struct role_child *child, struct km_err *err)
+{
+	struct rx_supervisor *s = ctx;
+	const char *const args[] = {"--mtu", s->mtu_text, "--replay"};
+	const struct role_fd fds[] = {
+		{s->fd_config, RX_FD_CONFIG},
+		{s->fd_stats, RX_FD_STATS},
+		{s->shared.fd_deliver, RX_FD_DELIVER},
+		{s->shared.fd_segment_ro, RX_FD_SEGMENT},
+	};
+	const struct role_spec spec = {
+		.prog = "katamichi-rx",
+		.name = "publish",
+		.plan = {.uid = s->uid, .gid = s->gid},
+		.fds = fds,
+		.n_fds = KM_COUNT(fds),
+		.args = args,
+		.n_args = s->replay ? 3 : 2,
+	};
+
+	return role_spawn(&spec, child, err);
+}
+
+static int spawn_capture(void *ctx, struct role_child *child, struct km_err *err)
+{
+	struct rx_supervisor *s = ctx;
+
+	if (s->intake.pump)
+		return rx_intake_spawn_pump(&s->intake, child, err);
+	/* ring form: capture comes and goes whenever decode needs a socket */
+	return 0;
+}
+
+static int spawn_decode(void *ctx, struct role_child *child, struct km_err *err)
+{
+	struct rx_supervisor *s = ctx;
+	const char *const args[] = {"--mtu", s->mtu_text, "--intake",
+				    s->intake.pump ? "pump" : "ring", "--replay"};
+	_cleanup_close_ int socket = -1;
+	int intake = s->intake.fd_pump;
+
+	if (!s->intake.pump) {
+		socket = rx_intake_take_socket(&s->intake, err);
+		if (socket < 0)
+			return -1;
+		intake = socket;
+	}
+	const struct role_fd fds[] = {
+		{s->fd_config, RX_FD_CONFIG},
+		{s->fd_stats, RX_FD_STATS},
+		{intake, RX_FD_INTAKE},
+		{s->shared.fd_ask, RX_FD_ASK},
+		{s->shared.fd_deliver, RX_FD_DELIVER},
+		{s->shared.fd_segment, RX_FD_SEGMENT},
+		{s->fd_sent, RX_FD_PORT_TX}, /* last: may be missing */
+	};
+	const struct role_spec spec = {
+		.prog = "katamichi-rx",
+		.name = "decode",
+		.plan = {.uid = s->uid, .gid = s->gid},
+		.fds = fds,
+		.n_fds = KM_COUNT(fds) - (s->fd_sent < 0),
+		.args = args,
+		.n_args = s->replay ? 5 : 4,
+	};
+
+	return role_spawn(&spec, child, err);
+}
+
+/*
+ * Whoever died alone finds its rings as they are and goes on. Only when everything starts
+ * (the first time, or because what is shared may be damaged) do they begin empty. Whether
+ * the kernel gives a ring is tried here, once, so that capture and decode agree.
+ */
+static int prepare(void *ctx, uint32_t mask, struct km_err *err)
+{
+	struct rx_supervisor *s = ctx;
+
+	if (mask == BIT(ROLE_COUNT) - 1) {
+		if (rx_shared_format(&s->shared, err) != 0 ||
+		    rx_intake_choose(&s->intake, err) != 0)
+			return -1;
+		stats_set(&s->stats, STAT_INTAKE_PUMP, s->intake.pump);
+	}
+	return 0;
+}
+
+static void open_counters(struct rx_supervisor *s)
+{
+	km_close(&s->fd_sent);
+	km_close(&s->fd_received);
+	if (s->replay)
+		return;
+	s->fd_sent = host_open_counter(s->config->interface, "tx_packets");
+	s->fd_received = host_open_counter(s->config->interface, "rx_packets");
+	if (!host_read_counter(s->fd_sent, &s->sent_last))
+		s->sent_last = 0;
+	s->sent_base = s->sent_last;
+}
+
+/* The interface may be taken away and made again under us: another index, other counters. */
+static void watch_link(struct rx_supervisor *s, struct fleet *fleet)
+{
+	const uint32_t mask = s->intake.pump ? BIT(ROLE_CAPTURE) : BIT(ROLE_DECODE);
+	struct host_interface now;
+	int rc = host_find_interface(s->config->interface, &now, NULL);
+
+	stats_set(&s->stats, STAT_LINK_UP, rc == 0 && now.up);
+	if (rc != 0) {
+		if (!s->gone) {
+			s->gone = true;
+			fleet->held |= mask;
+			stats_add(&s->stats, STAT_LINK_CHANGES, 1);
+			log_event(EVENT_LINK_GONE,
+				  "interface %s has disappeared; nothing comes until it is "
+				  "back",
+				  s->config->interface);
+		}
+		return;
+	}
+	if (!s->gone && now.index == s->port.index)
+		return;
+	fleet->held &= ~mask;
+	s->gone = false;
+	s->port = now;
+	open_counters(s);
+	stats_add(&s->stats, STAT_LINK_CHANGES, 1);
+	log_event(EVENT_LINK_BACK, "interface %s is there (again) index=%u mtu=%" PRIu32,
+		  s->config->interface, now.index, now.mtu);
+	fleet_restart(fleet, mask, "new interface: it is captured afresh");
+}
+
+/* Nothing may ever leave by the diode port. */
+static void watch_return(struct rx_supervisor *s)
+{
+	uint64_t sent;
+
+	if (!host_read_counter(s->fd_sent, &sent) || sent == s->sent_last)
+		return;
+	log_event_limited(EVENT_RETURN_SEEN,
+			  "interface %s sent frames: something on this host uses the diode "
+			  "port frames=%" PRIu64,
+			  s->config->interface, sent - s->sent_base);
+	s->sent_last = sent;
+	stats_set(&s->stats, STAT_PORT_SENT, sent - s->sent_base);
+}
+
+static int tick(void *ctx, struct fleet *fleet)
+{
+	struct rx_supervisor *s = ctx;
+	uint64_t received;
+
+	watch_link(s, fleet);
+	watch_return(s);
+	if (host_read_counter(s->fd_received, &received))
+		stats_set(&s->stats, STAT_PORT_RECEIVED, received);
+	stats_set(&s->stats, STAT_ROLE_RESTARTS, fleet->restarts);
+	stats_set(&s->stats, STAT_ROLES_DOWN, (uint64_t)__builtin_popcount(fleet->down));
+	return 0;
+}
+
+/*
+ * The file has been read to its end, decode has taken every frame and closed its windows (or
+ * had its time), publish has released every message: then everything ends in order.
+ */
+static int tick_replay(void *ctx, struct fleet *fleet)
+{
+	struct rx_supervisor *s = ctx;
+	uint64_t now_ns = clock_mono_ns(), open = 0;
+	bool waited;
+
+	if (fleet->child[ROLE_CAPTURE].pid != 0 || !rx_intake_drained(&s->intake))
+		return 0;
+	if (s->drained_ns == 0)
+		s->drained_ns = now_ns;
+	(void)stats_find(&s->stats_map, "decode", "windows_open", &open);
+	waited = now_ns - s->drained_ns >= (open == 0 ? REPLAY_QUIET_NS : REPLAY_LIMIT_NS);
+	if (fleet->child[ROLE_DECODE].pid != 0) {
+		if (waited)
+			role_ask_stop(&fleet->child[ROLE_DECODE]);
+		return 0;
+	}
+	return rx_shared_delivered(&s->shared) ? 1 : 0;
+}
+
+static int make_dirs(struct rx_supervisor *s, struct km_err *err)
+{
+	const struct rx_config *c = s->config;
+	char path[RX_PATH_LEN + 16];
+
+	if (host_make_dir(c->run_dir, 0755, 0, 0, err) != 0 ||
+	    host_make_dir(c->state_dir, 0700, s->uid, s->gid, err) != 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/keeper", c->state_dir);
+	if (host_make_dir(path, 0700, s->uid, s->gid, err) != 0)
+		return -1;
+	for (unsigned i = 0; i < c->channels; i++)
+		if (host_make_dir(c->channel[i].root, c->channel[i].dir_mode, s->uid,
+				  s->gid, err) != 0)
+			return km_err_prefix(err, "channel %s", c->channel[i].name);
+	return 0;
+}
+
+static int make_stats(struct rx_supervisor *s, struct km_err *err)
+{
+	char path[RX_PATH_LEN + 16];
+
+	(void)snprintf(path, sizeof(path), "%s/stats", s->config->run_dir);
+	s->fd_stats = stats_create(path, RX_STATS_ROLES, err);
+	if (s->fd_stats < 0 || stats_map_rw(&s->stats_map, s->fd_stats, err) != 0 ||
+	    stats_claim(&s->stats_map, &s->stats, RX_STATS_SUPERVISOR, "supervisor",
+			supervisor_stat_names, SUPERVISOR_STAT_COUNT, err) != 0)
+		return -1;
+	stats_set(&s->stats, STAT_MTU, s->config->mtu);
+	return 0;
+}
+
+#define SUPERVISOR_CAPS                                                                    \
+	(SANDBOX_CAP(CAP_NET_RAW) | SANDBOX_CAP(CAP_SETUID) | SANDBOX_CAP(CAP_SETGID) |    \
+	 SANDBOX_CAP(CAP_SETPCAP) | SANDBOX_CAP(CAP_KILL))
+
+/* From here on the supervisor can start roles and pass CAP_NET_RAW on, and nothing else. */
+static int give_up_rights(struct km_err *err)
+{
+	const struct sandbox_plan plan = {
+		.keep_caps = SUPERVISOR_CAPS,
+		.bounding = SUPERVISOR_CAPS,
+	};
+	struct sandbox_report report;
+	char text[SANDBOX_TEXT_MAX];
+
+	if (sandbox_apply(&plan, &report, err) != 0)
+		return -1;
+	log_event(EVENT_ROLE_READY, "supervisor holds: %s",
+		  sandbox_describe(&report, text, sizeof(text)));
+	return 0;
+}
+
+static int set_up(struct rx_supervisor *s, const void *bytes, size_t len, int replay_fd,
+		  struct km_err *err)
+{
+	if (s->config->user[0] != '\0' &&
+	    role_find_user(s->config->user, &s->uid, &s->gid, err) != 0)
+		return -1;
+	if (make_dirs(s, err) != 0)
+		return -1;
+	s->fd_pid = host_lock_pid(s->config->run_dir, err);
+	if (s->fd_pid < 0)
+		return -1;
+	s->fd_config = host_seal_bytes("rx-config", bytes, len, err);
+	if (s->fd_config < 0 || make_stats(s, err) != 0 ||
+	    rx_shared_make(&s->shared, s->config, err) != 0)
+		return -1;
+	rx_intake_init(&s->intake, s->config, replay_fd, s->mtu_text, s->fd_config,
+		       s->fd_stats, s->uid, s->gid);
+	open_counters(s);
+	return give_up_rights(err);
+}
+
+static void tear_down(struct rx_supervisor *s)
+{
+	rx_shared_free(&s->shared);
+	rx_intake_free(&s->intake);
+	stats_unmap(&s->stats_map);
+	km_close(&s->fd_config);
+	km_close(&s->fd_stats);
+	km_close(&s->fd_sent);
+	km_close(&s->fd_received);
+	km_close(&s->fd_pid);
+}
+
+int rx_supervisor_run(const struct rx_config *config, const void *bytes, size_t len,
+		      const struct host_interface *port, int replay_fd)
+{
+	static const struct fleet_role roles[ROLE_COUNT] = {
+		[ROLE_KEEPER] = {"keeper", 0, spawn_keeper},
+		[ROLE_PUBLISH] = {"publish", 0, spawn_publish},
+		[ROLE_CAPTURE] = {"capture", 0, spawn_capture},
+		[ROLE_DECODE] = {"decode", 0, spawn_decode},
+	};
+	static const uint8_t stop_order[ROLE_COUNT] = {ROLE_CAPTURE, ROLE_DECODE,
+						       ROLE_PUBLISH, ROLE_KEEPER};
+	struct rx_supervisor s = {
+		.config = config,
+		.fd_config = -1,
+		.fd_stats = -1,
+		.fd_pid = -1,
+		.fd_sent = -1,
+		.fd_received = -1,
+		.replay = replay_fd >= 0,
+		.shared = RX_SHARED_INIT,
+		.intake = RX_INTAKE_INIT,
+	};
+	const struct fleet_plan plan = {
+		.roles = roles,
+		.n = ROLE_COUNT,
+		.stop_order = stop_order,
+		.stop_ns = STOP_NS,
+		.once = s.replay,
+		.tick_ns = s.replay ? REPLAY_TICK_NS : CLOCK_NS_PER_SEC,
+		.prepare = prepare,
+		.tick = s.replay ? tick_replay : tick,
+		.ctx = &s,
+	};
+	struct km_err err = KM_ERR_INIT;
+	struct fleet fleet;
+	int code;
+
+	if (port)
+		s.port = *port;
+	(void)snprintf(s.mtu_text, sizeof(s.mtu_text), "%" PRIu32, config->mtu);
+	log_event(EVENT_DAEMON_START,
+		  "katamichi-rx %s interface=%s mtu=%" PRIu32 " channels=%u%s",
+		  config->name, s.replay ? "(file)" : config->interface, config->mtu,
+		  config->channels, s.replay ? " replay=yes" : "");
+	if (set_up(&s, bytes, len, replay_fd, &err) == 0) {
+		code = fleet_run(&fleet, &plan);
+	} else {
+		log_event(EVENT_DAEMON_FAILED, "%s", err.text);
+		code = err.code ? err.code : EX_OSERR;
+	}
+	tear_down(&s);
+	return code;
+}
