@@ -79,7 +79,26 @@ static const struct opt_row replay_rows[] = {
 	       .help = "File in pcap or pcapng format, as tcpdump writes it."),
 };
 
-enum { CMD_RUN, CMD_CHECK, CMD_KEYGEN, CMD_STATUS, CMD_VERIFY, CMD_MISSING, CMD_REPLAY };
+static const struct opt_row accept_rows[] = {
+	OPTION_CONFIG,
+	OPTION(fingerprint, "fingerprint", OPT_STRING, .metavar = "FINGERPRINT",
+	       .positional = true, .required = true,
+	       .help = "Of the transmitter's key, as session.refused names it."),
+	OPTION(epoch, "epoch", OPT_U64, .metavar = "EPOCH", .positional = true,
+	       .required = true, .min = 1, .max = UINT64_MAX,
+	       .help = "Of the session to let in, from the same line."),
+};
+
+enum {
+	CMD_RUN,
+	CMD_CHECK,
+	CMD_KEYGEN,
+	CMD_STATUS,
+	CMD_VERIFY,
+	CMD_MISSING,
+	CMD_REPLAY,
+	CMD_ACCEPT
+};
 
 #define COMMAND(name_, help_, rows_, id_)                                                  \
 	{                                                                                  \
@@ -97,12 +116,14 @@ static const struct opt_cmd commands[] = {
 		CMD_MISSING),
 	COMMAND("replay", "Decode a recorded link into a directory.", replay_rows,
 		CMD_REPLAY),
+	COMMAND("accept-session", "Let in a session whose epoch is far from our clock.",
+		accept_rows, CMD_ACCEPT),
 };
 
 static int (*const functions[])(const struct rx_options *) = {
 	[CMD_RUN] = cmd_run,	   [CMD_CHECK] = cmd_check,   [CMD_KEYGEN] = cmd_keygen,
 	[CMD_STATUS] = cmd_status, [CMD_VERIFY] = cmd_verify, [CMD_MISSING] = cmd_missing,
-	[CMD_REPLAY] = cmd_replay,
+	[CMD_REPLAY] = cmd_replay, [CMD_ACCEPT] = cmd_accept,
 };
 
 static void print_version(FILE *out)

@@ -21,6 +21,8 @@ struct rx_options {
 	bool json, all;		       /* status */
 	const char *channel;	       /* verify, missing: NULL = every channel */
 	const char *into, *capture;    /* replay */
+	const char *fingerprint;       /* accept-session */
+	uint64_t epoch;
 	uint64_t mtu;
 };
 
@@ -31,6 +33,7 @@ int cmd_status(const struct rx_options *options);
 int cmd_verify(const struct rx_options *options);
 int cmd_missing(const struct rx_options *options);
 int cmd_replay(const struct rx_options *options);
+int cmd_accept(const struct rx_options *options);
 
 /*
  * Reads and judges the file; every finding goes to stderr. The result is the caller's

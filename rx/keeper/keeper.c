@@ -123,8 +123,9 @@ static void keeper_say_epoch(const struct keeper *k, const struct announce *a,
 	log_event_limited(
 		EVENT_SESSION_REFUSED,
 		"a genuine announce is refused, %s: correct the clocks; if it is the "
-		"present transmitter and no recording, write its epoch into the file to "
-		"accept it tx=%s epoch=%" PRIu64 " file=%s/accept-%s",
+		"present transmitter and no recording, let it in by `katamichi-rx "
+		"accept-session` with these two words tx=%s epoch=%" PRIu64
+		" file=%s/accept-%s",
 		verdict == ASK_OLD_EPOCH ? "its epoch is not above the stored floor"
 					 : "its epoch is more than 24 h from our clock "
 					   "and no floor is stored yet",

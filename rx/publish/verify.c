@@ -120,7 +120,8 @@ static int verify_list(struct verify *v, struct km_err *err)
 		v->name[v->names++] = name;
 	}
 	closedir(dir);
-	qsort(v->name, v->names, sizeof(*v->name), verify_sort);
+	if (v->names > 1)
+		qsort(v->name, v->names, sizeof(*v->name), verify_sort);
 	return 0;
 }
 

@@ -129,6 +129,32 @@ def judge_rx(tap, program, config, directory):
            "rx replay: never into an earlier one", f"{result.returncode} {result.stderr}")
 
 
+def judge_accept(tap, tx, program, config, directory):
+    state = f"{directory}/rx-state"
+    shown = run(tx, "keygen", "--key", f"{directory}/other.key").stdout
+    stranger = re.search(r"fingerprint\s+(\S+)", shown)[1]
+    for words, code, said in ((("nonsense", "5"), 64, "fingerprint"),
+                              ((stranger, "0"), 64, "epoch"),
+                              ((stranger, "5"), 65, "trust")):
+        result = run(program, "accept-session", "--config", config, *words)
+        tap.ok(result.returncode == code and said in result.stderr.lower(),
+               f"rx accept-session {words[1]}: refused with {code}",
+               f"{result.returncode} {result.stderr}")
+    with open(config, encoding="utf-8") as file:
+        text = file.read()
+    trusting = f"{directory}/trusting.conf"
+    with open(trusting, "w", encoding="utf-8") as file:
+        file.write(re.sub(r"(?m)^trust = .*$", f"trust = {directory}/other.pub", text))
+    result = run(program, "accept-session", "--config", trusting, stranger, "5")
+    tap.ok(result.returncode == 66, "rx accept-session: a receiver that never ran, 66",
+           f"{result.returncode} {result.stderr}")
+    os.makedirs(f"{state}/keeper")
+    result = run(program, "accept-session", "--config", trusting, stranger, "4070908800")
+    tap.same(result.returncode, 0, "rx accept-session: the word is written")
+    with open(f"{state}/keeper/accept-{stranger}", encoding="ascii") as file:
+        tap.same(file.read(), "4070908800\n", "rx accept-session: as the keeper reads it")
+
+
 def main():
     tap = Tap()
     tx, rx = sys.argv[1:3]
@@ -142,6 +168,7 @@ def main():
         judge_status(tap, "rx", rx, rx_conf)
         judge_resend(tap, tx, tx_conf, directory)
         judge_rx(tap, rx, rx_conf, directory)
+        judge_accept(tap, tx, rx, rx_conf, directory)
     return tap.done()
 
 

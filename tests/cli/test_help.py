@@ -10,7 +10,8 @@ from cli_tap import Tap, run
 
 COMMANDS = {
     "katamichi-tx": ["run", "check", "keygen", "status", "resend"],
-    "katamichi-rx": ["run", "check", "keygen", "status", "verify", "missing", "replay"],
+    "katamichi-rx": ["run", "check", "keygen", "status", "verify", "missing", "replay",
+                     "accept-session"],
 }
 
 

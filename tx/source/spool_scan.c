@@ -275,7 +275,8 @@ static void adopt(struct spool *spool, uint32_t slot, struct listing *list)
 {
 	struct spool_dir *dir = &spool->dir[slot];
 
-	qsort(list->entry, list->count, sizeof(*list->entry), by_name);
+	if (list->count > 1) /* qsort wants an array even for none */
+		qsort(list->entry, list->count, sizeof(*list->entry), by_name);
 	drop_gone(spool, slot, list);
 	for (uint32_t i = 0; i < dir->count; i++)
 		free(dir->entry[i].name);

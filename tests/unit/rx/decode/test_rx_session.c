@@ -467,6 +467,31 @@ Test(session, replaced_by_a_newer_one)
 	rig_free(rig);
 }
 
+/* After a restart of ours the keeper still knows the session before: whoever replays its
+ * announce behind the present one's gains a session of nothing, and ends nothing. */
+Test(session, older_one_replayed_does_not_end_the_present)
+{
+	struct rig *rig = rig_new(128, 4096);
+	struct rig_tx *old = rig_tx_new(rig, 5), *present = rig_tx_new(rig, 6);
+	struct rig_frames f = {0};
+
+	announce(rig, present);
+	announce(rig, old);
+	rig_wait(rig, 2 * RX_SESSION_REPLACED_NS);
+	cr_assert_eq(rig_messages(rig, DELIVER_SESSION_END), 1);
+	cr_assert_eq(rig_find(rig, DELIVER_SESSION_END, 0)->msg.session, old->tag);
+	rig_tx_window(present, &f, &eight);
+	send_range(rig, &f, 0, f.n);
+	cr_assert_eq(rig_arrived(rig, &eight, have), 8);
+	rx_engine_gauges(&rig->e);
+	cr_assert_eq(rig_count(rig, COUNT_SESSIONS_LIVE), 1);
+	cr_assert_eq(rig_count(rig, COUNT_SESSION_EPOCH), 6);
+	rig_frames_free(&f);
+	rig_tx_free(old);
+	rig_tx_free(present);
+	rig_free(rig);
+}
+
 Test(session, forty_in_a_row_reuse_the_table, .timeout = 60)
 {
 	struct rig *rig = rig_new(128, 4096);
