@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: ISC
+"""Frames by hand: the clear header, raw sockets in a namespace, pcap files.
+
+Written from the wire description, not from the product's code, so that hostile and odd
+frames can be made and the product's own can be read by a second pair of eyes.
+"""
+
+import collections
+import socket
+import struct
+
+ETHERTYPE = 0x88B5
+ETH_BYTES = 14
+ANNOUNCE, SOURCE, REPAIR = 1, 2, 3
+CLEAR = struct.Struct(">BBBBIHHQIHHBBBBHH3xB")
+FIELDS = ("version type class_ fec session lane channel seq window index depth code_rows k m "
+          "flags payload_bytes symbol_bytes link")
+Header = collections.namedtuple("Header", FIELDS)
+
+_SOL_PACKET = 263
+_PACKET_ADD_MEMBERSHIP, _PACKET_STATISTICS, _PACKET_IGNORE_OUTGOING = 1, 6, 23
+_PACKET_MR_PROMISC = 1
+_SO_RCVBUFFORCE = 33
+_ETH_P_ALL = 3
+
+
+def header(**fields):
+    """A clear header; fields not named are 0 but for version 1 and type SOURCE."""
+    return CLEAR.pack(*Header(**{**dict.fromkeys(Header._fields, 0), "version": 1,
+                                 "type": SOURCE, **fields}))
+
+
+def read_header(frame):
+    """The Header of an Ethernet frame (no VLAN tag) or None when it is too short."""
+    if len(frame) < ETH_BYTES + CLEAR.size:
+        return None
+    return Header._make(CLEAR.unpack_from(frame, ETH_BYTES))
+
+
+def ethernet(destination, source, payload, ethertype=ETHERTYPE):
+    return destination + source + struct.pack(">H", ethertype) + payload
+
+
+def sender(interface):
+    """A raw socket that sends on a netns.Interface and hears nothing."""
+    sock = interface.ns.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    sock.bind((interface.name, 0))
+    return sock
+
+
+class Receiver:
+    """Hears every frame that comes in by a netns.Interface; a context manager."""
+
+    def __init__(self, interface, buffer_bytes=256 << 20):
+        self.sock = interface.ns.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self.sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer_bytes)
+        self.sock.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
+        self.sock.bind((interface.name, _ETH_P_ALL))
+        index = int(interface.ns.shell(f"cat /sys/class/net/{interface.name}/ifindex"))
+        self.sock.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP,
+                             struct.pack("iHH8s", index, _PACKET_MR_PROMISC, 0, b""))
+
+    def take(self):
+        """Frames that are there now."""
+        frames = []
+        while True:
+            try:
+                frames.append(self.sock.recv(70000, socket.MSG_DONTWAIT))
+            except BlockingIOError:
+                return frames
+
+    def take_until_quiet(self, quiet_seconds=0.3):
+        """Frames until none has come for a while."""
+        frames = []
+        self.sock.settimeout(quiet_seconds)
+        try:
+            while True:
+                frames.append(self.sock.recv(70000))
+        except socket.timeout:
+            return frames
+        finally:
+            self.sock.settimeout(None)
+
+    def drops(self):
+        """Frames the kernel dropped since the last call as our buffer was full."""
+        return struct.unpack("II", self.sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))[1]
+
+    def close(self):
+        self.sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def read_pcap(path):
+    """[(seconds, frame)] of a pcap file of Ethernet frames, of this machine's byte order.
+    Raises when it is cut short."""
+    frames = []
+    with open(path, "rb") as file:
+        magic, _, _, _, _, link = struct.unpack("=IIiIII", file.read(24))
+        unit = {0xA1B2C3D4: 1e-6, 0xA1B23C4D: 1e-9}[magic]
+        if link != 1:
+            raise ValueError(f"{path}: link type {link}, want Ethernet")
+        while head := file.read(16):
+            seconds, fraction, kept, length = struct.unpack("=IIII", head)
+            frame = file.read(kept)
+            if len(frame) != kept or kept != length:
+                raise ValueError(f"{path}: record {len(frames)} is cut short")
+            frames.append((seconds + fraction * unit, frame))
+    return frames
