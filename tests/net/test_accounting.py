@@ -32,6 +32,7 @@ def run(t, path, impairments, work=None, rate="400 Mbit/s", name="run"):
             if work:
                 work(diode, emulator)
             diode.wait_settled(120)
+            emulator.command("clear")  # the farewell passes: its loss is a test of its own
             tx, rx = diode.finish()
     return diode, emulator, tx, rx
 
@@ -66,9 +67,12 @@ def every_impairment_is_accounted_for(t):
             lost = check(t, diode, emulator, tx, rx)
             tap.note(f"^ {name}")
             harmless = name in ("nothing", "disorder")
-            t.equal(lost > 0, not harmless, f"{name}: frames lost")
-            t.equal(bool(rx["decode.refused_duplicate"]), "dup" in impairments,
-                    f"{name}: duplicates")
+            # a frame held back among the last few may come after it was given up: late
+            t.equal(lost > rx["decode.late_total"], not harmless, f"{name}: frames lost")
+            # a bit changed in the number can make it one that was there before
+            if "dup" in impairments or "corrupt" not in impairments:
+                t.equal(bool(rx["decode.refused_duplicate"]), "dup" in impairments,
+                        f"{name}: duplicates")
             t.equal(bool(rx["decode.refused_auth"]), "corrupt" in impairments,
                     f"{name}: refused authentication")
         t.equal(stats.one_way(path), {}, "frames the other way")
