@@ -55,7 +55,7 @@ def transfer(t, seed, depth, impairments, work, files=FILES):
             tree.copy(source, diode.spool())
             diode.start_tx()
             work(path, diode, source)
-            tx, rx = diode.finish()
+            tx, rx = diode.finish(emulator=emulator)
         return diode, emulator, tx, rx
 
 

@@ -27,7 +27,7 @@ def small_tree_over_a_bad_link(t):
                 diode.start_tx()
                 tree.copy(source, diode.spool())
                 diode.wait_published(tree.objects(source, refused), 120)
-                tx, rx = diode.finish()
+                tx, rx = diode.finish(emulator=emulator)
             lost = account.check_frames(t, diode, emulator, tx, rx)
             tap.note(f"{emulator.summary['data_frames']} frames, {lost} not taken, "
                      f"{rx['decode.symbols_repaired']} repaired, {account.refused(rx)}")

@@ -198,7 +198,7 @@ def captured_by_libpcap_and_replayed(t):
                 t.check(diode.counters("rx")["supervisor.intake_pump"], "libpcap is not in use")
                 tree.copy(source, diode.spool())
                 settle_tree(t, diode, tree.objects(source, refused))
-                tx, rx = diode.finish()
+                tx, rx = diode.finish(emulator=emulator)
             tap.note(f"{account.check_frames(t, diode, emulator, tx, rx)} frames lost, "
                      f"{rx['decode.symbols_repaired']} symbols repaired")
             difference = tree.compare(source, diode.tree(), ignore=refused)

@@ -297,9 +297,12 @@ class Diode:
             return calm and rx
         return self.wait(quiet, timeout, "rx at rest")
 
-    def finish(self, timeout=60):
+    def finish(self, timeout=60, emulator=None):
         """Stop tx in order, wait until rx has settled every account, stop rx; the last
-        counters of both."""
+        counters of both. EMULATOR is told to let everything pass first: without the last
+        farewell rx cannot know the last number of its lane, and that is a test of its own."""
+        if emulator:
+            emulator.command("clear")
         self.stop_tx()
         tx = self.counters("tx")
         self.wait(lambda: not self.counters("rx")["decode.sessions_live"], timeout,
