@@ -63,9 +63,14 @@ def product(ends):
 def top_level():
     """`ls` shows the architecture: no other folder, only conventional root files."""
     known = set(TOP) | {"debian"}
-    listed = subprocess.run(["git", "-C", ROOT, "ls-files"], capture_output=True, text=True,
-                            check=False).stdout.split("\n")
-    for name in sorted({p.split("/")[0] for p in listed if "/" in p}):
+    try:
+        done = subprocess.run(["git", "-C", ROOT, "ls-files"], capture_output=True, text=True,
+                              check=True)
+        listed = {p.split("/")[0] for p in done.stdout.split("\n") if "/" in p}
+    except (OSError, subprocess.CalledProcessError):  # a release archive, or no git here
+        listed = {n for n in os.listdir(ROOT) if os.path.isdir(os.path.join(ROOT, n))
+                  and not n.startswith("build")}
+    for name in sorted(listed):
         if name not in known and not name.startswith("."):
             yield f"{name}/: not a folder of the architecture"
 

@@ -226,6 +226,7 @@ def interface_taken_away(t):
         diode.start_tx()
         producer.put_some(20)
         wait_all(diode, producer, 60)
+        diode.roles_may_die = True  # the sender's socket goes with the interface
         path.tx.ns.ip("link", "del", path.tx.name)
         for process in (diode.tx, diode.rx):
             line = told(process, r"link\.gone")

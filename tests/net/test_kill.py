@@ -174,6 +174,7 @@ def a_hundred_kills(t):
                   rx_channel={"fec_depth": 15}) as diode, \
             Emulator(path, t.dir, seed=rng.getrandbits(32), loss="0.5%"), \
             Watcher(diode.tree(), expected) as watcher:
+        diode.roles_may_die = True
         diode.start_rx()
         diode.start_tx()
         producer = Producer(diode, expected, random.Random(rng.random()))

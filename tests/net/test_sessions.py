@@ -153,6 +153,7 @@ def a_role_of_the_receiver_dies(t):
         diode.start_tx()
         for count, role in ((20, "decode"), (60, "publish"), (100, "decode")):
             diode.wait(lambda c=count: diode.published() >= c, 60, f"{count} objects published")
+            diode.roles_may_die = True
             pid = diode.rx.kill_role(role)
             diode.wait(lambda r=role, p=pid: diode.rx.roles().get(r, p) != p, 30,
                        f"{role} started again")

@@ -43,6 +43,7 @@ class Diode:
         self.path, self.dir, self.channels = path, directory, list(channels)
         self.tx_program = find_program("katamichi-tx")
         self.rx_program = find_program("katamichi-rx")
+        self.roles_may_die = False  # for tests that kill them
         self.tx = self.rx = None
         for name in ("config", "keys", "spool", "root", "state", "run", "logs"):
             os.makedirs(self._at(name), mode=0o755, exist_ok=True)
@@ -322,6 +323,19 @@ class Diode:
                 process.kill()
         if kind is None:
             self.stop()
+            if not self.roles_may_die:
+                self.check_no_role_died()
+
+    def check_no_role_died(self):
+        """A role that ended without being asked is a bug, whatever else the test found."""
+        for name in ("tx", "rx"):
+            log = self._at("logs", name + ".err")
+            if not os.path.exists(log):
+                continue
+            with open(log, encoding="utf-8", errors="backslashreplace") as file:
+                deaths = [line for line in file if " role.died " in line]
+            if deaths:
+                raise Died("a role died:\n" + "".join(deaths[:5]))
 
 
 def flatten(status):

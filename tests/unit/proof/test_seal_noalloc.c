@@ -21,26 +21,6 @@
 static unsigned long crypto_calls;
 static volatile unsigned long malloc_calls;
 
-#if defined(__SANITIZE_ADDRESS__)
-/* The sanitizer owns malloc; it tells. Declared here: gcc 12 does not ship the header. */
-extern int
-__sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t),
-					  void (*on_free)(const volatile void *));
-
-static void on_malloc(const volatile void *p, size_t n)
-{
-	malloc_calls++;
-}
-
-static void on_free(const volatile void *p)
-{
-}
-
-static void count_from_now(void)
-{
-	__sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
-}
-#else
 /* glibc's own entry points, which stay reachable when malloc is interposed. */
 extern void *__libc_malloc(size_t n);
 extern void *__libc_calloc(size_t count, size_t n);
@@ -69,11 +49,6 @@ void free(void *p)
 {
 	__libc_free(p);
 }
-
-static void count_from_now(void)
-{
-}
-#endif
 
 static void *count_malloc(size_t n, const char *file, int line)
 {
@@ -148,7 +123,6 @@ int main(void)
 	struct seal *s;
 	unsigned long crypto_before, before;
 
-	count_from_now();
 	if (CRYPTO_set_mem_functions(count_malloc, count_realloc, count_free) != 1)
 		fail("libcrypto has allocated before main()");
 	if (keys_init(&err) < 0)
