@@ -23,8 +23,7 @@ from .procs import Died, Process, find_program
 
 LANES = range(5)
 # A ticket as `missing` prints it: groups of base32 joined by hyphens.
-TICKET = re.compile(r"(?<![0-9A-Za-z-])[0-9A-HJKMNP-TV-Z]{5}(?:-[0-9A-HJKMNP-TV-Z]{1,5})+"
-                    r"(?![0-9A-Za-z-])")
+TICKET = re.compile(r"(?m)^ *ticket ([0-9A-HJKMNP-TV-Z-]+)$")
 # What does not move while nothing comes but heartbeats and manifests sent again.
 AT_REST = ("publish.objects_published", "publish.objects_missing", "publish.objects_announced",
            "publish.objects_partial", "publish.objects_quarantined", "decode.lost_total",
