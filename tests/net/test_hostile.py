@@ -66,6 +66,14 @@ class Hostile:
             self.diode.wait(lambda: self.counters()["decode.seen"] >= seen, 60,
                             "rx has seen the frames sent into its port")
 
+    def barrier(self, frame):
+        """Wait until rx has handled all that was sent before: behind it goes FRAME with a wire
+        version that nothing else has, and the ring keeps the order."""
+        before = self.counters()["decode.refused_version"]
+        self.sock.send(frame[:ETH] + b"\xee" + frame[ETH + 1:])
+        self.diode.wait(lambda: self.counters()["decode.refused_version"] > before, 60,
+                        "rx has handled the frames sent into its port")
+
     def refuse(self, frames, what, pause=0, **exact):
         """Send frames of which none may be taken. What each counter has grown by; `exact`
         names counters that must have grown by just that."""
@@ -188,6 +196,7 @@ def changed_frames(t):
             before = hostile.counters()
             hostile.send([frame[:ETH + 39] + b"\x07" + frame[ETH + 40:]
                           for frame in kept.values()])
+            hostile.barrier(kept["data"])  # the valid stream counts as seen too
             hostile.refuse(list(kept.values()), "taken before", refused_duplicate=len(kept))
             after = hostile.counters()
             t.check(after["decode.taken_total"] + after["decode.late_total"]
