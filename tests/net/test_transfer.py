@@ -159,7 +159,8 @@ def small_files(t, mtu, bound):
                      f"{end / payload:.4f} after the farewell; "
                      f"{rx['publish.manifests_stored']} manifests, "
                      f"{tx['source.symbols_source']} source and "
-                     f"{tx['source.symbols_repair']} repair symbols")
+                     f"{tx['source.symbols_repair']} repair symbols; manifests "
+                     f"{tx['source.ledger_source']} and {tx['source.ledger_repair']}")
             t.check(visible / payload < bound, f"{visible / payload:.4f} bytes on the wire for "
                     f"a byte when all are visible, want < {bound}")
             t.check(end / payload < bound, f"{end / payload:.4f} bytes on the wire for a byte "

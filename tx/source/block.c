@@ -21,6 +21,9 @@ unsigned block_repairs(const struct block_geometry *geo, unsigned k, bool lone)
 
 	if (geo->m == 0 || k == 0)
 		return 0;
+	/* Long ones may round down, so that the share of a whole transfer stays within m / k. */
+	if (k >= BLOCK_ROUND_DOWN)
+		m = k * geo->m / geo->k;
 	if (k != geo->k && m < least)
 		m = least;
 	if (geo->equal && lone && m < k)
@@ -171,7 +174,8 @@ enum km_rc block_add(struct block *block, const uint8_t *symbol, size_t len)
 	if (block->M > 0 && fec_encode_add(&block->encoder[b], esi, symbol, len) != FEC_OK)
 		return KM_ERR_STATE;
 	block->symbols++;
-	block->counts->symbols_source++;
+	*(block->stream == FRAME_STREAM_LEDGER ? &block->counts->ledger_source
+					       : &block->counts->symbols_source) += 1;
 	block->mark = block->out->lane[block->class].submitted;
 	return KM_OK;
 }
@@ -231,7 +235,9 @@ static enum km_rc repair_send(struct block *block, unsigned row, unsigned b)
 	header.m = (uint8_t)repairs_of(block, b);
 	rc = lane_out_seal(block->out, block->class, &header, symbol, block->symbol_size);
 	if (rc == KM_OK) {
-		block->counts->symbols_repair++;
+		*(block->stream == FRAME_STREAM_LEDGER ? &block->counts->ledger_repair
+						       : &block->counts->symbols_repair) +=
+			1;
 		block->mark = block->out->lane[block->class].submitted;
 	}
 	return rc;

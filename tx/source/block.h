@@ -29,6 +29,9 @@
 #define BLOCK_ROWS_SHORT 6u /* k' up to BLOCK_SHORT */
 #define BLOCK_ROWS_MIN 4u   /* longer ones */
 #define BLOCK_SHORT 40u
+/* From so many sources on a thin block's share is rounded down: at 1 % loss it then fails with
+ * at most 7e-7 (89 + 8 symbols); shorter ones round up. */
+#define BLOCK_ROUND_DOWN 80u
 /* A repair is as long as a symbol: a window of few bytes takes smaller symbols, about this
  * many of them, but none under BLOCK_SYMBOL_FLOOR (the longest record, a begin with 1,024
  * bytes of path, takes 1,080). */

@@ -19,11 +19,13 @@
 	X(manifests_sent, "manifests sealed for the first time")                           \
 	X(manifests_repeated, "manifests sealed again")                                    \
 	X(windows, "windows closed")                                                       \
-	X(symbols_source, "source symbols sealed")                                         \
-	X(symbols_repair, "repair symbols sealed")                                         \
+	X(symbols_source, "source symbols of objects sealed")                              \
+	X(symbols_repair, "repair symbols of objects sealed")                              \
+	X(ledger_source, "source symbols of manifests sealed")                             \
+	X(ledger_repair, "repair symbols of manifests sealed")                             \
 	X(spool_age_s, "age of the oldest object waiting or being sent")                   \
-	X(backlog_files, "objects waiting in the spool")                                   \
-	X(backlog_bytes, "their bytes")                                                    \
+	X(backlog_files, "objects in the spool, or claimed and not yet told")              \
+	X(backlog_bytes, "bytes waiting in the spool")                                     \
 	X(kept_files, "sent files still kept")                                             \
 	X(kept_bytes, "their bytes")                                                       \
 	X(yielded_files, "sent files removed before keep_days because of room")            \

@@ -73,7 +73,9 @@ static bool claim_batch(struct files *f, uint64_t now_ns)
 	}
 	take_files(f);
 	f->made = false;
-	f->look_ns = 0;
+	/* What was just claimed waits no more: it must not count twice, in the depth of the
+	 * next window or in `backlog_files`. */
+	spool_look(&f->spool, now_ns);
 	f->counts->files_claimed += f->batch->count;
 	log_event(EVENT_BATCH_CLAIMED,
 		  "objects claimed channel=%s manifest=%" PRIu64 " objects=%" PRIu64
@@ -275,17 +277,24 @@ static void finish_batch(struct files *f, uint64_t now_ns)
 
 /* ---- the step -------------------------------------------------------------------------------- */
 
-/* Bytes that wait for windows: sizes the next one. */
+/* What an object costs beside its bytes: its begin record, and in each symbol the header of a
+ * fragment. An estimate that falls short leaves a thin window behind, with repairs of its own. */
+#define FILES_BEGIN_BYTES 96u
+#define FILES_FRAGMENT_BYTES 16u
+
+/* Bytes that wait for windows, records and all: sizes the next one. */
 static uint64_t backlog(const struct files *f)
 {
-	uint64_t bytes = f->spool.ready_bytes;
+	uint64_t bytes = f->spool.ready_bytes, objects = f->spool.ready;
 
-	/* 96 bytes stand for the begin record and the fragment headers of an object. */
-	for (unsigned i = f->object; f->phase == FILES_SEND && i < f->batch->count; i++)
-		bytes += f->batch->object[i].size + 96;
+	for (unsigned i = f->object; f->phase == FILES_SEND && i < f->batch->count; i++) {
+		bytes += f->batch->object[i].size;
+		objects++;
+	}
 	if (f->feed.state == FEED_READING)
 		bytes -= f->feed.begin.size - feed_left(&f->feed);
-	return bytes + f->spool.ready * 96;
+	bytes += bytes / f->data.block.geo.symbol * FILES_FRAGMENT_BYTES;
+	return bytes + objects * FILES_BEGIN_BYTES;
 }
 
 /* A window for the resend or for the batch: they take turns, window by window. */
@@ -491,6 +500,15 @@ void files_resend(struct files *f, const struct ticket *ticket)
 {
 	resend_begin(&f->resend, ticket, f->journal.chain, f->journal.left,
 		     f->journal.left_objects);
+}
+
+uint64_t files_in_hand(const struct files *f)
+{
+	uint64_t n = f->phase == FILES_SEND ? f->batch->count - f->object : 0;
+
+	for (unsigned i = f->live; i < f->journal.live_count; i++)
+		n += f->journal.live[i].last - f->journal.live[i].first + 1;
+	return n;
 }
 
 uint64_t files_age_s(const struct files *f, uint64_t now_ns)

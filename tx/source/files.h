@@ -138,6 +138,9 @@ bool files_wants(const struct files *files, uint64_t now_ns);
 /* Begin a resend; resend_busy(&files->resend) tells when it is done. */
 void files_resend(struct files *files, const struct ticket *ticket);
 
+/* Objects claimed, now or before a restart, whose records are not out yet. */
+uint64_t files_in_hand(const struct files *files);
+
 /* Seconds that the oldest object waiting or on its way is old. */
 uint64_t files_age_s(const struct files *files, uint64_t now_ns);
 

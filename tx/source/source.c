@@ -441,7 +441,7 @@ const struct counts *source_counts(struct source *s)
 
 		c->objects_announced += f->objects_told;
 		c->spool_age_s = age > c->spool_age_s ? age : c->spool_age_s;
-		c->backlog_files += f->spool.waiting;
+		c->backlog_files += f->spool.waiting + files_in_hand(f);
 		c->backlog_bytes += f->spool.waiting_bytes;
 		c->kept_files += f->retain.files;
 		c->kept_bytes += f->retain.bytes;

@@ -278,8 +278,12 @@ class Diode:
             count = tx.get("source.objects_announced", 0)
             return (count and not tx["source.backlog_files"]
                     and rx["publish.objects_announced"] >= count)
-        self.wait(heard, timeout, "everything sent and heard of")
-        return self.wait_quiet(timeout)
+        while True:
+            self.wait(heard, timeout, "everything sent and heard of")
+            rx = self.wait_quiet(timeout)
+            # counters are some milliseconds old: a claim may have come while rx was at rest
+            if heard():
+                return rx
 
     def wait_quiet(self, timeout):
         """Wait until rx has nothing at hand: no open window, no frame pending, every message

@@ -30,7 +30,11 @@ Test(block, a_closed_early_block_keeps_its_share_and_a_least)
 	for (unsigned k = 1; k <= 160; k++) {
 		const unsigned m = block_repairs(&bulk, k, true);
 
-		cr_assert_geq(m * 10, k, "at least the configured share");
+		/* Long blocks round down, so that a whole transfer keeps within the share. */
+		if (k >= 80)
+			cr_assert_eq(m, k / 10);
+		else
+			cr_assert_geq(m * 10, k, "at least the configured share");
 		cr_assert_geq(m, k <= 40 ? 6 : 4);
 		cr_assert_leq(m, 16);
 	}

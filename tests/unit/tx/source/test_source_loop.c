@@ -106,6 +106,40 @@ static bool lossy(void *ctx, const struct frame_header *h, uint64_t index)
 	return rig_random(r) % 100 == 0;
 }
 
+/* At no moment is an object neither waiting, nor in hand, nor told: whoever waits for `backlog_files`
+ * to be 0 has then seen all of it announced. */
+Test(source_loop, backlog_counts_what_is_claimed, .timeout = 60)
+{
+	const unsigned count = 300;
+	struct km_err err = KM_ERR_INIT;
+	unsigned in_hand = 0;
+	char name[64];
+
+	rig_open(&rig, 1500);
+	cr_assert_eq(mkdir(rig_path(&rig, "spool0/in"), 0755), 0);
+	for (unsigned i = 0; i < count; i++) {
+		(void)snprintf(name, sizeof(name), "f%05u", i);
+		rig_put(&rig, name, 3000);
+	}
+	rig_start(&rig);
+	for (const struct counts *c = source_counts(rig.source);
+	     c->objects_announced < count; c = source_counts(rig.source)) {
+		cr_assert_eq(source_run(rig.source, CLOCK_NS_PER_MS, &err), 0, "%s",
+			     err.text);
+		(void)model_take(&rig.rx, 16);
+		c = source_counts(rig.source);
+		if (c->files_claimed == 0)
+			continue; /* not looked over yet */
+		cr_assert_eq(c->backlog_files + c->objects_announced, count,
+			     "%lu waiting or in hand, %lu told",
+			     (unsigned long)c->backlog_files,
+			     (unsigned long)c->objects_announced);
+		in_hand += c->files_claimed > c->objects_announced;
+	}
+	cr_assert_gt(in_hand, 0, "never seen between the claim and the telling");
+	rig_close(&rig);
+}
+
 Test(source_loop, many_small_files_with_loss, .timeout = 120)
 {
 	const unsigned count = 3000;
