@@ -38,6 +38,9 @@ static const char *const sender_stat_names[] = {SENDER_STATS(STATS_NAME_ROW)};
 /* Longest sleep while idle: how soon a stop is noticed. */
 #define SENDER_IDLE_NS (50 * CLOCK_NS_PER_MS)
 #define SENDER_TICK_NS CLOCK_NS_PER_SEC
+/* A stop message is looked for this often: a system call for each batch would cost more than
+ * the pacing. */
+#define SENDER_LOOK_NS (5 * CLOCK_NS_PER_MS)
 /* A stop sends what is still in the rings, for at most this long. */
 #define SENDER_DRAIN_NS (2 * CLOCK_NS_PER_SEC)
 
@@ -266,7 +269,7 @@ static void sender_tick(struct sender *s, uint64_t now_ns)
 static int sender_loop(struct sender *s, struct role_ctx *ctx)
 {
 	bool waiting[LANE_COUNT];
-	uint64_t stop_ns = CLOCK_NEVER;
+	uint64_t stop_ns = CLOCK_NEVER, look_ns = 0;
 
 	for (;;) {
 		uint64_t now_ns = clock_mono_ns(), wait_ns;
@@ -274,8 +277,11 @@ static int sender_loop(struct sender *s, struct role_ctx *ctx)
 
 		if (now_ns >= s->next_tick_ns || stop_ns != CLOCK_NEVER)
 			sender_tick(s, now_ns);
-		if (stop_ns == CLOCK_NEVER && role_stop_requested(ctx))
-			stop_ns = now_ns + SENDER_DRAIN_NS;
+		if (stop_ns == CLOCK_NEVER && now_ns >= look_ns) {
+			look_ns = now_ns + SENDER_LOOK_NS;
+			if (role_stop_requested(ctx))
+				stop_ns = now_ns + SENDER_DRAIN_NS;
+		}
 		any = sender_look(s, waiting);
 		if (any == 0 && stop_ns == CLOCK_NEVER)
 			any = sender_idle(s, waiting);

@@ -104,8 +104,24 @@ static void lane_refresh(struct lane_out *out, struct lane_out_lane *lane)
 		lane->accepted += lane->counted[lane->released & (out->plan.slots - 1)];
 }
 
+static void lane_flush(struct lane_out *out, struct lane_out_lane *lane)
+{
+	if (lane->pending == 0)
+		return;
+	if (ring_submit(&lane->ring, lane->pending) != KM_OK)
+		out->dead = true;
+	lane->pending = 0;
+}
+
+void lane_out_flush(struct lane_out *out)
+{
+	for (unsigned i = 0; i < LANE_COUNT; i++)
+		lane_flush(out, &out->lane[i]);
+}
+
 void lane_out_refresh(struct lane_out *out)
 {
+	lane_out_flush(out);
 	for (unsigned i = 0; i < LANE_COUNT; i++)
 		lane_refresh(out, &out->lane[i]);
 }
@@ -116,8 +132,10 @@ uint32_t lane_out_room(struct lane_out *out, unsigned lane)
 	const uint64_t held = l->submitted - l->released;
 
 	/* Only look at the shared index when what we know is used up. */
-	if (held >= out->plan.slots)
+	if (held >= out->plan.slots) {
+		lane_flush(out, &out->lane[lane]);
 		lane_refresh(out, &out->lane[lane]);
+	}
 	return (uint32_t)(out->plan.slots - (l->submitted - l->released));
 }
 
@@ -154,16 +172,14 @@ static enum km_rc slot_give(struct lane_out *out, unsigned lane, size_t frame_le
 			    bool counted)
 {
 	struct lane_out_lane *l = &out->lane[lane];
-	const enum km_rc rc = ring_submit(&l->ring, 1);
 
-	if (rc != KM_OK) {
-		out->dead = true;
-		return KM_ERR_STATE;
-	}
 	l->counted[l->submitted & (out->plan.slots - 1)] = counted;
 	l->submitted++;
+	l->pending++;
 	l->bytes += out->ether_len + frame_len;
-	return KM_OK;
+	if (lane <= FRAME_CLASS_REALTIME || l->pending >= LANE_OUT_GROUP)
+		lane_flush(out, l);
+	return out->dead ? KM_ERR_STATE : KM_OK;
 }
 
 enum km_rc lane_out_seal(struct lane_out *out, unsigned lane, struct frame_header *header,
@@ -232,6 +248,7 @@ void lane_out_sleep(struct lane_out *out, uint64_t timeout_ns)
 {
 	const uint32_t ticket = bell_arm(out->bell);
 
+	lane_out_flush(out);
 	for (unsigned i = 0; i < LANE_COUNT; i++) {
 		const uint64_t before = out->lane[i].released;
 

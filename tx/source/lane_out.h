@@ -24,12 +24,17 @@ struct lane_out_lane {
 	struct ring ring;
 	struct seal *seal;  /* NULL before the first session */
 	uint64_t seq;	    /* next lane sequence */
-	uint64_t submitted; /* frames ever given to the ring */
+	uint64_t submitted; /* frames ever given to the ring, unpublished ones included */
 	uint64_t released;  /* of these, those the sender has finished */
 	uint64_t accepted;  /* released frames of this session, announces not counted */
 	uint64_t bytes;	    /* of link frames ever submitted */
 	uint8_t *counted;   /* per slot: 1 if its frame counts as accepted */
+	uint32_t pending;   /* final, but not yet shown to the sender */
 };
+
+/* Frames of a bulk class become visible to the sender in groups, so that a sender faster than
+ * the source is woken once a group; lane_out_flush() shows the rest. */
+#define LANE_OUT_GROUP 32u
 
 struct lane_out {
 	struct lane_plan plan;
@@ -90,13 +95,16 @@ KM_MUST_CHECK enum km_rc lane_out_seal(struct lane_out *out, unsigned lane,
 KM_MUST_CHECK enum km_rc lane_out_announce(struct lane_out *out, const uint8_t *bytes,
 					   size_t len);
 
-/* Read how far the sender has come, on all lanes. */
+/* Show the sender what is still held back: before every rest, and before waiting for it. */
+void lane_out_flush(struct lane_out *out);
+
+/* Flush, and read how far the sender has come, on all lanes. */
 void lane_out_refresh(struct lane_out *out);
 
 /* True when the sender has released everything that was submitted (as of refresh). */
 bool lane_out_drained(const struct lane_out *out);
 
-/* Sleep until the sender frees a slot of any lane, at most timeout_ns. */
+/* Flush, and sleep until the sender frees a slot of any lane, at most timeout_ns. */
 void lane_out_sleep(struct lane_out *out, uint64_t timeout_ns);
 
 #endif

@@ -366,6 +366,9 @@ static void rest(struct source *s, uint64_t until_ns, uint64_t now_ns)
 		fds[i] = (struct pollfd){.fd = spool_fd(&f->spool), .events = POLLIN};
 		full = full || (files_wants(f, now_ns) &&
 				lane_out_room(&s->out, f->channel->class) == 0);
+		/* Passed over only because it took more than its share the last time. */
+		if (f->deficit <= 0 && files_wants(f, now_ns))
+			return;
 		/* Hashing for a ticket goes on without the lane. */
 		if (f->resend.state == RESEND_NEXT || f->resend.state == RESEND_CHECK)
 			return;
@@ -417,6 +420,9 @@ int source_run(struct source *s, uint64_t max_ns, struct km_err *err)
 				  "lane ring: the sender broke its rules");
 	}
 	return_look(s);
+	/* A busy round shows its frames in groups; what is left of a group must not wait for one. */
+	if (put == 0)
+		lane_out_flush(&s->out);
 	if (put > 0 || s->phase == SOURCE_STOPPED)
 		return 0;
 	at = control_next(&s->control);
