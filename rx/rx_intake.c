@@ -74,16 +74,17 @@ static bool was_refused(const struct role_child *child)
 	       info.si_status == INTAKE_EXIT_REFUSED;
 }
 
-static int receive_socket(struct role_child *child, struct km_err *err)
+static int receive_sockets(struct role_child *child, struct rx_intake_sockets *to,
+			   struct km_err *err)
 {
 	static const struct ipc_type rows[] = {
 		{.type = INTAKE_MSG_SOCKET, .size = 0, .n_fds = 1, .name = "socket"},
+		{.type = INTAKE_MSG_SOCKETS, .size = 0, .n_fds = 2, .name = "sockets"},
 	};
 	static const struct ipc_table table = {rows, KM_COUNT(rows)};
 	struct role_child *list[] = {child};
 	struct ipc_msg msg;
 	enum km_rc rc;
-	int fd;
 
 	if (role_go(child, err) != 0)
 		return -1;
@@ -92,36 +93,47 @@ static int receive_socket(struct role_child *child, struct km_err *err)
 	if (rc != KM_OK)
 		return km_err_set(err, EX_SOFTWARE, "capture: no socket from it: %s",
 				  km_rc_name(rc));
-	fd = ipc_msg_take(&msg, 0);
+	to->ring = ipc_msg_take(&msg, 0);
+	to->realtime = ipc_msg_take(&msg, 1);
 	/* its work is done: what happens now is a stop in order */
 	(void)supervise_stop(list, 1, CAPTURE_END_NS);
-	return fd;
+	return 0;
 }
 
 /* *refused: the kernel has no ring for us; then -1 without a message. */
-static int take_socket(struct rx_intake *in, bool *refused, struct km_err *err)
+static int take_sockets(struct rx_intake *in, struct rx_intake_sockets *to, bool *refused,
+			struct km_err *err)
 {
 	struct role_child child = ROLE_CHILD_INIT;
-	int fd = -1;
+	int rc = -1;
 
 	*refused = false;
 	if (spawn_capture(in, false, &child, err) != 0)
 		return -1;
 	if (role_await_ready(&child, CAPTURE_READY_NS, err) == 0)
-		fd = receive_socket(&child, err);
+		rc = receive_sockets(&child, to, err);
 	else
 		*refused = was_refused(&child);
 	role_kill(&child);
-	return fd;
+	return rc;
 }
 
-int rx_intake_take_socket(struct rx_intake *in, struct km_err *err)
+void rx_intake_sockets_close(struct rx_intake_sockets *sockets)
+{
+	km_close(&sockets->ring);
+	km_close(&sockets->realtime);
+}
+
+int rx_intake_take_sockets(struct rx_intake *in, struct rx_intake_sockets *to,
+			   struct km_err *err)
 {
 	bool refused;
 
-	if (in->socket >= 0)
-		return km_take_fd(&in->socket);
-	return take_socket(in, &refused, err);
+	if (in->sockets.ring < 0)
+		return take_sockets(in, to, &refused, err);
+	to->ring = km_take_fd(&in->sockets.ring);
+	to->realtime = km_take_fd(&in->sockets.realtime);
+	return 0;
 }
 
 static int make_pump(struct rx_intake *in, struct km_err *err)
@@ -147,11 +159,10 @@ int rx_intake_choose(struct rx_intake *in, struct km_err *err)
 {
 	bool refused;
 
-	km_close(&in->socket);
+	rx_intake_sockets_close(&in->sockets);
 	if (in->replay_fd >= 0 || in->config->capture == RX_CAPTURE_PCAP || in->pump)
 		return make_pump(in, err);
-	in->socket = take_socket(in, &refused, err);
-	if (in->socket >= 0)
+	if (take_sockets(in, &in->sockets, &refused, err) == 0)
 		return 0;
 	if (!refused || in->config->capture != RX_CAPTURE_AUTO)
 		return -1;
@@ -173,5 +184,5 @@ void rx_intake_free(struct rx_intake *in)
 {
 	shm_unmap(&in->map);
 	km_close(&in->fd_pump);
-	km_close(&in->socket);
+	rx_intake_sockets_close(&in->sockets);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 /*
- * How frames get from the port to decode, as the supervisor arranges it: the kernel's ring,
- * whose socket capture opens, locks, hands over and leaves; or the pump, a capture that stays
+ * How frames get from the port to decode, as the supervisor arranges it: the kernel's rings,
+ * whose sockets capture opens, locks, hands over and leaves; or the pump, a capture that stays
  * and copies from libpcap. Which one is chosen once, when everything starts.
  */
 #ifndef RX_INTAKE_H
@@ -14,6 +14,17 @@
 #include "rx_config.h"
 #include "shm.h"
 
+/* Of the ring form. */
+struct rx_intake_sockets {
+	int ring;
+	int realtime; /* -1: the ring takes every class */
+};
+
+#define RX_INTAKE_SOCKETS_INIT                                                             \
+	{                                                                                  \
+		.ring = -1, .realtime = -1                                                 \
+	}
+
 struct rx_intake {
 	const struct rx_config *config;
 	struct intake_plan plan;
@@ -21,7 +32,8 @@ struct rx_intake {
 	int fd_pump;
 	int replay_fd;	    /* borrowed; -1 = the interface */
 	struct shm_map map; /* the pump's ring */
-	int socket; /* ring form: taken by rx_intake_choose, not yet handed to decode */
+	/* ring form: taken by rx_intake_choose, not yet handed to decode */
+	struct rx_intake_sockets sockets;
 	int fd_config, fd_stats; /* borrowed */
 	const char *mtu_text;	 /* borrowed */
 	uid_t uid;
@@ -30,7 +42,7 @@ struct rx_intake {
 
 #define RX_INTAKE_INIT                                                                     \
 	{                                                                                  \
-		.fd_pump = -1, .replay_fd = -1, .socket = -1                               \
+		.fd_pump = -1, .replay_fd = -1, .sockets = RX_INTAKE_SOCKETS_INIT          \
 	}
 
 void rx_intake_init(struct rx_intake *intake, const struct rx_config *config, int replay_fd,
@@ -43,8 +55,11 @@ void rx_intake_init(struct rx_intake *intake, const struct rx_config *config, in
  */
 KM_MUST_CHECK int rx_intake_choose(struct rx_intake *intake, struct km_err *err);
 
-/* Ring form: the locked and bound socket, by a capture that lives for this only. */
-KM_MUST_CHECK int rx_intake_take_socket(struct rx_intake *intake, struct km_err *err);
+/* Ring form: the locked and bound sockets, by a capture that lives for this only. */
+KM_MUST_CHECK int rx_intake_take_sockets(struct rx_intake *intake,
+					 struct rx_intake_sockets *sockets,
+					 struct km_err *err);
+void rx_intake_sockets_close(struct rx_intake_sockets *sockets);
 
 /* Pump form: starts the capture that stays. */
 KM_MUST_CHECK int rx_intake_spawn_pump(struct rx_intake *intake, struct role_child *child,

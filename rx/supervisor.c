@@ -119,35 +119,37 @@ static int spawn_decode(void *ctx, struct role_child *child, struct km_err *err)
 	struct rx_supervisor *s = ctx;
 	const char *const args[] = {"--mtu", s->mtu_text, "--intake",
 				    s->intake.pump ? "pump" : "ring", "--replay"};
-	_cleanup_close_ int socket = -1;
-	int intake = s->intake.fd_pump;
+	struct rx_intake_sockets sockets = RX_INTAKE_SOCKETS_INIT;
+	int rc;
 
-	if (!s->intake.pump) {
-		socket = rx_intake_take_socket(&s->intake, err);
-		if (socket < 0)
-			return -1;
-		intake = socket;
-	}
-	const struct role_fd fds[] = {
+	if (!s->intake.pump && rx_intake_take_sockets(&s->intake, &sockets, err) != 0)
+		return -1;
+	struct role_fd fds[8] = {
 		{s->fd_config, RX_FD_CONFIG},
 		{s->fd_stats, RX_FD_STATS},
-		{intake, RX_FD_INTAKE},
+		{s->intake.pump ? s->intake.fd_pump : sockets.ring, RX_FD_INTAKE},
 		{s->shared.fd_ask, RX_FD_ASK},
 		{s->shared.fd_deliver, RX_FD_DELIVER},
 		{s->shared.fd_segment, RX_FD_SEGMENT},
-		{s->fd_sent, RX_FD_PORT_TX}, /* last: may be missing */
 	};
-	const struct role_spec spec = {
+	struct role_spec spec = {
 		.prog = "katamichi-rx",
 		.name = "decode",
 		.plan = {.uid = s->uid, .gid = s->gid},
 		.fds = fds,
-		.n_fds = KM_COUNT(fds) - (s->fd_sent < 0),
+		.n_fds = 6,
 		.args = args,
 		.n_args = s->replay ? 5 : 4,
 	};
 
-	return role_spawn(&spec, child, err);
+	/* these two may be missing */
+	if (s->fd_sent >= 0)
+		fds[spec.n_fds++] = (struct role_fd){s->fd_sent, RX_FD_PORT_TX};
+	if (sockets.realtime >= 0)
+		fds[spec.n_fds++] = (struct role_fd){sockets.realtime, INTAKE_FD_REALTIME};
+	rc = role_spawn(&spec, child, err);
+	rx_intake_sockets_close(&sockets);
+	return rc;
 }
 
 /*

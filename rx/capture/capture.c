@@ -19,7 +19,8 @@
 #define CAPTURE_STATS(X)                                                                   \
 	X(CAPTURE_FRAMES, "frames_pumped")                                                 \
 	X(CAPTURE_DROPS, "kernel_drops")                                                   \
-	X(CAPTURE_RING_BYTES, "ring_bytes")
+	X(CAPTURE_RING_BYTES, "ring_bytes")                                                \
+	X(CAPTURE_REALTIME_BYTES, "realtime_ring_bytes")
 
 enum capture_stat { CAPTURE_STATS(STATS_ENUM_ROW) CAPTURE_STAT_COUNT };
 static const char *const capture_stat_names[] = {CAPTURE_STATS(STATS_NAME_ROW)};
@@ -54,33 +55,63 @@ static int capture_check_mtu(const struct capture *c, uint32_t mtu, struct km_er
 			  c->config.mtu);
 }
 
+/* What role.ready says of the rings. */
+static void capture_describe(const struct capture *c, const struct link_packet_rings *rings,
+			     char *text, size_t len)
+{
+	char second[96] = "realtime_ring = 0";
+
+	if (rings->realtime >= 0)
+		snprintf(second, sizeof(second), "realtime ring %u x %u bytes",
+			 c->plan.slots, c->plan.slot_bytes);
+	else if (rings->refused != 0)
+		snprintf(second, sizeof(second),
+			 "realtime ring REFUSED (%s): realtime waits for `retire`",
+			 strerror(rings->refused));
+	snprintf(text, len, "receive ring %u x %u bytes; %s; filters locked",
+		 c->plan.blocks, c->plan.block_bytes, second);
+}
+
+static int capture_hand_over(struct role_ctx *ctx, const struct link_packet_rings *rings,
+			     struct km_err *err)
+{
+	const int fds[] = {rings->ring, rings->realtime};
+	bool both = rings->realtime >= 0;
+
+	if (ipc_send(ctx->control, both ? INTAKE_MSG_SOCKETS : INTAKE_MSG_SOCKET, NULL, 0,
+		     fds, both ? 2 : 1, clock_mono_ns() + CLOCK_NS_PER_SEC) != KM_OK)
+		return km_err_set(err, EX_OSERR, "the socket could not be handed over");
+	return 0;
+}
+
 static int capture_ring(struct capture *c, struct role_ctx *ctx, struct km_err *err)
 {
-	char extra[96];
-	uint32_t mtu = 0;
+	struct link_packet_rings rings;
+	char extra[256];
 	bool refused;
-	_cleanup_close_ int fd = link_packet_ring_open(
-		c->config.interface, c->config.ethertype, &c->plan, &mtu, &refused, err);
+	int rc;
 
-	if (fd < 0) {
+	if (link_packet_rings_open(&rings, c->config.interface, c->config.ethertype,
+				   &c->plan, &refused, err) < 0) {
 		if (refused)
 			err->code = INTAKE_EXIT_REFUSED;
 		return -1;
 	}
-	if (capture_check_mtu(c, mtu, err) < 0)
-		return -1;
-	if (sandbox_drop_caps(0, &ctx->sandbox, err) < 0)
-		return -1;
 	stats_set(&c->stats, CAPTURE_RING_BYTES,
 		  (uint64_t)c->plan.block_bytes * c->plan.blocks);
-	snprintf(extra, sizeof(extra), "receive ring %u x %u bytes, filter locked",
-		 c->plan.blocks, c->plan.block_bytes);
-	if (role_ready(ctx, extra, err) < 0)
-		return -1;
-	if (ipc_send(ctx->control, INTAKE_MSG_SOCKET, NULL, 0, &fd, 1,
-		     clock_mono_ns() + CLOCK_NS_PER_SEC) != KM_OK)
-		return km_err_set(err, EX_OSERR, "the socket could not be handed over");
-	return 0;
+	if (rings.realtime >= 0)
+		stats_set(&c->stats, CAPTURE_REALTIME_BYTES,
+			  (uint64_t)c->plan.slot_bytes * c->plan.slots);
+	capture_describe(c, &rings, extra, sizeof(extra));
+	rc = capture_check_mtu(c, rings.mtu, err);
+	if (rc == 0)
+		rc = sandbox_drop_caps(0, &ctx->sandbox, err);
+	if (rc == 0)
+		rc = role_ready(ctx, extra, err);
+	if (rc == 0)
+		rc = capture_hand_over(ctx, &rings, err);
+	link_packet_rings_close(&rings);
+	return rc;
 }
 
 static int capture_pump_loop(struct capture *c, struct role_ctx *ctx,

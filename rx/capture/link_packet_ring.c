@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -12,12 +11,25 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "link_filter.h"
+
 static int link_packet_ring_set(int fd, int option, const void *value, socklen_t len)
 {
 	return setsockopt(fd, SOL_PACKET, option, value, len);
 }
 
-static int link_packet_ring_map_ring(int fd, const struct intake_plan *plan)
+static int link_packet_ring_socket(struct km_err *err)
+{
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return km_err_set_errno(
+			err, errno == EPERM ? EX_NOPERM : EX_OSERR,
+			"diode port: not allowed: start as root or with CAP_NET_RAW");
+	return fd;
+}
+
+static int link_packet_ring_map_blocks(int fd, const struct intake_plan *plan)
 {
 	int version = TPACKET_V3;
 	struct tpacket_req3 request = {
@@ -34,34 +46,36 @@ static int link_packet_ring_map_ring(int fd, const struct intake_plan *plan)
 	return link_packet_ring_set(fd, PACKET_RX_RING, &request, sizeof(request));
 }
 
-static int link_packet_ring_filter(int fd, uint16_t ethertype)
+static int link_packet_ring_map_slots(int fd, const struct intake_plan *plan)
 {
-	/* tcpdump -d 'ether proto 0x88b5':
-	 * (000) ldh [12]  (001) jeq #0x88b5 jt 2 jf 3  (002) ret #262144  (003) ret #0
-	 * A VLAN tag does not stand in the bytes here: the kernel has taken it off. */
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ethertype, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 0x40000),
-		BPF_STMT(BPF_RET | BPF_K, 0),
+	uint32_t block =
+		plan->slot_bytes > INTAKE_SLOT_BLOCK ? plan->slot_bytes : INTAKE_SLOT_BLOCK;
+	int version = TPACKET_V2;
+	struct tpacket_req request = {
+		.tp_block_size = block,
+		.tp_block_nr = (uint32_t)((uint64_t)plan->slots * plan->slot_bytes / block),
+		.tp_frame_size = plan->slot_bytes,
+		.tp_frame_nr = plan->slots,
 	};
-	struct sock_fprog program = {.len = KM_COUNT(code), .filter = code};
-	int on = 1;
 
-	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+	if (link_packet_ring_set(fd, PACKET_VERSION, &version, sizeof(version)) < 0)
 		return -1;
-	return setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on));
+	return link_packet_ring_set(fd, PACKET_RX_RING, &request, sizeof(request));
 }
 
-static int link_packet_ring_bind(int fd, const char *interface, uint16_t ethertype,
-				 uint32_t *mtu, struct km_err *err)
+/* The filter, and then the interface. */
+static int link_packet_ring_bind(int fd, enum link_filter filter, const char *interface,
+				 uint16_t ethertype, uint32_t *mtu, struct km_err *err)
 {
 	struct sockaddr_ll address = {.sll_family = AF_PACKET,
-				      .sll_protocol = htons(ethertype)};
+				      .sll_protocol = htons(ETH_P_ALL)};
 	struct packet_mreq promiscuous = {.mr_type = PACKET_MR_PROMISC};
 	struct ifreq request = {0};
 	int on = 1;
 
+	if (link_filter_lock(fd, filter, ethertype) < 0)
+		return km_err_set_errno(err, EX_OSERR, "interface %s: filter refused",
+					interface);
 	strncpy(request.ifr_name, interface, sizeof(request.ifr_name) - 1);
 	if (ioctl(fd, SIOCGIFINDEX, &request) < 0)
 		return km_err_set_errno(
@@ -88,19 +102,16 @@ static int link_packet_ring_bind(int fd, const char *interface, uint16_t etherty
 	return 0;
 }
 
-int link_packet_ring_open(const char *interface, uint16_t ethertype,
-			  const struct intake_plan *plan, uint32_t *mtu, bool *refused,
-			  struct km_err *err)
+static int link_packet_ring_blocks(struct link_packet_rings *rings, const char *interface,
+				   uint16_t ethertype, const struct intake_plan *plan,
+				   bool *refused, struct km_err *err)
 {
-	_cleanup_close_ int fd =
-		socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	enum link_filter filter = rings->realtime < 0 ? LINK_FILTER_ALL : LINK_FILTER_REST;
 
-	*refused = false;
-	if (fd < 0)
-		return km_err_set_errno(
-			err, errno == EPERM ? EX_NOPERM : EX_OSERR,
-			"diode port: not allowed: start as root or with CAP_NET_RAW");
-	if (link_packet_ring_map_ring(fd, plan) < 0) {
+	rings->ring = link_packet_ring_socket(err);
+	if (rings->ring < 0)
+		return -1;
+	if (link_packet_ring_map_blocks(rings->ring, plan) < 0) {
 		*refused = true;
 		return km_err_set_errno(
 			err, EX_OSERR,
@@ -108,10 +119,44 @@ int link_packet_ring_open(const char *interface, uint16_t ethertype,
 			"lower `ring` or set `capture = pcap`",
 			interface, plan->blocks, plan->block_bytes);
 	}
-	if (link_packet_ring_filter(fd, ethertype) < 0)
-		return km_err_set_errno(err, EX_OSERR, "interface %s: filter refused",
-					interface);
-	if (link_packet_ring_bind(fd, interface, ethertype, mtu, err) < 0)
+	return link_packet_ring_bind(rings->ring, filter, interface, ethertype, &rings->mtu,
+				     err);
+}
+
+/* 0 also when the kernel refuses the ring: then it is not there. */
+static int link_packet_ring_slots(struct link_packet_rings *rings, const char *interface,
+				  uint16_t ethertype, const struct intake_plan *plan,
+				  struct km_err *err)
+{
+	if (plan->slots == 0)
+		return 0;
+	rings->realtime = link_packet_ring_socket(err);
+	if (rings->realtime < 0)
 		return -1;
-	return km_take_fd(&fd);
+	if (link_packet_ring_map_slots(rings->realtime, plan) < 0) {
+		rings->refused = errno;
+		km_close(&rings->realtime);
+		return 0;
+	}
+	return link_packet_ring_bind(rings->realtime, LINK_FILTER_REALTIME, interface,
+				     ethertype, &rings->mtu, err);
+}
+
+int link_packet_rings_open(struct link_packet_rings *rings, const char *interface,
+			   uint16_t ethertype, const struct intake_plan *plan,
+			   bool *refused, struct km_err *err)
+{
+	*rings = (struct link_packet_rings)LINK_PACKET_RINGS_INIT;
+	*refused = false;
+	if (link_packet_ring_slots(rings, interface, ethertype, plan, err) == 0 &&
+	    link_packet_ring_blocks(rings, interface, ethertype, plan, refused, err) == 0)
+		return 0;
+	link_packet_rings_close(rings);
+	return -1;
+}
+
+void link_packet_rings_close(struct link_packet_rings *rings)
+{
+	km_close(&rings->ring);
+	km_close(&rings->realtime);
 }

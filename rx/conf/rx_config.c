@@ -19,6 +19,8 @@
  * that retiring one by time wastes little. */
 #define RING_BLOCK_MAX (1U << 18)
 #define RING_BLOCKS_MIN 4
+#define REALTIME_SLOT_MIN 2048U
+#define REALTIME_SLOTS_MIN 8U
 
 static void convert_channel(struct rx_config_channel *to, const struct rx_raw_channel *from)
 {
@@ -56,6 +58,8 @@ static void convert(struct rx_config *to, const struct rx_raw *from)
 	to->capture = (uint8_t)from->capture;
 	to->ring_bytes = from->ring_bytes;
 	to->retire_ms = (uint32_t)(from->retire_ns / 1000000);
+	to->realtime_bytes = from->realtime_bytes;
+	to->spin = from->spin;
 	to->pool_bytes = from->pool_bytes;
 	to->hold_bytes = from->hold_bytes;
 	to->silent_ns = from->silent_ns;
@@ -211,6 +215,22 @@ void rx_config_segment_plan(const struct rx_config *config, struct segment_plan 
 	plan->slots = slots < UINT32_MAX ? (uint32_t)slots : UINT32_MAX;
 }
 
+/* A slot holds the largest frame; powers of two, so that slots fill the kernel's blocks. */
+static void plan_realtime(const struct rx_config *config, struct intake_plan *plan)
+{
+	uint64_t slots;
+
+	plan->slot_bytes = REALTIME_SLOT_MIN;
+	plan->slots = 0;
+	if (config->realtime_bytes == 0 || plan->form != INTAKE_RING)
+		return;
+	while (plan->slot_bytes < INTAKE_SLOT_HEAD + plan->frame_max)
+		plan->slot_bytes *= 2;
+	slots = config->realtime_bytes / plan->slot_bytes;
+	plan->slots =
+		slots > REALTIME_SLOTS_MIN ? (uint32_t)slots & ~7U : REALTIME_SLOTS_MIN;
+}
+
 void rx_config_intake_plan(const struct rx_config *config, struct intake_plan *plan)
 {
 	uint64_t block = RING_BLOCK_MAX;
@@ -226,6 +246,7 @@ void rx_config_intake_plan(const struct rx_config *config, struct intake_plan *p
 	plan->blocks = (uint32_t)(config->ring_bytes / block);
 	plan->retire_ms = config->retire_ms;
 	plan->frame_max = config->mtu + WIRE_ETHER_VLAN_LEN;
+	plan_realtime(config, plan);
 }
 
 const struct rx_config_channel *rx_config_channel(const struct rx_config *config,

@@ -58,6 +58,8 @@ struct rx_config {
 	uint8_t capture;      /* enum rx_capture */
 	uint64_t ring_bytes;  /* receive ring, 64 MiB */
 	uint32_t retire_ms;   /* 2 */
+	uint64_t realtime_bytes; /* ring for class realtime, 16 MiB; 0: none */
+	bool spin;	      /* never sleep on it */
 	uint64_t pool_bytes;  /* window pool, 256 MiB */
 	uint64_t hold_bytes;  /* frames of sessions not yet announced, 16 MiB */
 	char state_dir[RX_PATH_LEN];

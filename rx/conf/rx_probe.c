@@ -98,7 +98,8 @@ void rx_probe_memory(const struct rx_config *config, struct rx_memory *memory)
 
 	rx_config_segment_plan(config, &segment);
 	rx_config_intake_plan(config, &intake);
-	memory->ring = (uint64_t)intake.block_bytes * intake.blocks;
+	memory->ring = (uint64_t)intake.block_bytes * intake.blocks +
+		       (uint64_t)intake.slot_bytes * intake.slots;
 	/* where the ring is refused, libpcap's buffer of the same size and the pump serve */
 	if (config->capture != RX_CAPTURE_RING)
 		memory->ring += intake_pump_bytes(&intake);

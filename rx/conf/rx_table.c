@@ -68,6 +68,13 @@ static const struct conf_row global_rows[] = {
 	GLOBAL(retire_ns, "retire", CONF_DURATION, .def = "2 ms", .min = NS_MS,
 	       .max = 100 * NS_MS,
 	       .help = "A partly filled block of the ring is handed over after this time."),
+	GLOBAL(realtime_bytes, "realtime_ring", CONF_SIZE, .def = "16 MiB", .max = GIB,
+	       .help = "Second receive ring, for frames of class realtime only: they are "
+		       "handed over one by one, without retire. 0: one ring takes all "
+		       "classes."),
+	GLOBAL(spin, "spin", CONF_BOOL, .def = "no",
+	       .help = "Look at the realtime ring without sleeping. Saves the wake-up; "
+		       "costs one processor core at all times."),
 	GLOBAL(pool_bytes, "pool", CONF_SIZE, .def = "256 MiB", .min = 1 * MIB,
 	       .max = 64 * GIB,
 	       .help = "Memory for all open windows, faulted in at start. When it is full "

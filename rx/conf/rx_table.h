@@ -8,6 +8,7 @@
 #ifndef RX_TABLE_H
 #define RX_TABLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "conf.h"
@@ -41,6 +42,8 @@ struct rx_raw {
 	int capture;
 	uint64_t ring_bytes;
 	uint64_t retire_ns;
+	uint64_t realtime_bytes;
+	bool spin;
 	uint64_t pool_bytes;
 	uint64_t hold_bytes;
 	char state_dir[RX_PATH_LEN];

@@ -25,6 +25,9 @@
 #define DECODE_HEAP_BYTES (4u << 20)
 /* When publish is behind, or a recording waits for the keeper. */
 #define DECODE_NAP_NS CLOCK_NS_PER_MS
+/* With spin: how long to look at the realtime ring alone. The other one's blocks come by
+ * the millisecond, and looking at them all the time slows the kernel down. */
+#define DECODE_SPIN_NS UINT64_C(50000)
 /* A recording is at its end: announces that still wait get this long. */
 #define DECODE_END_NS UINT64_C(5000000000)
 
@@ -135,6 +138,16 @@ static void prepare_heap(void)
 	free(malloc(DECODE_HEAP_BYTES));
 }
 
+static int open_rings(struct decode *d, const struct rx_engine_plan *plan,
+		      struct km_err *err)
+{
+	if (feed_ring_open(&d->engine.feed, RX_FD_INTAKE, &plan->intake, err) != 0)
+		return -1;
+	if (!is_socket(INTAKE_FD_REALTIME))
+		return 0;
+	return feed_slots_open(&d->engine.realtime, INTAKE_FD_REALTIME, &plan->intake, err);
+}
+
 static int open_engine(struct decode *d, const struct rx_engine_plan *plan,
 		       struct km_err *err)
 {
@@ -148,8 +161,7 @@ static int open_engine(struct decode *d, const struct rx_engine_plan *plan,
 	if (rx_engine_init(&d->engine, plan, &maps, wait_for_publish, d, clock_mono_ns(),
 			   err) != 0)
 		return -1;
-	if (!maps.pump &&
-	    feed_ring_open(&d->engine.feed, RX_FD_INTAKE, &plan->intake, err) != 0)
+	if (!maps.pump && open_rings(d, plan, err) != 0)
 		return -1;
 	decode_counts_load(&d->engine.counts, &d->stats);
 	return 0;
@@ -169,11 +181,20 @@ static int choose_kernel(const struct rx_config *config, struct fec_choice *choi
 	return 0;
 }
 
+static const char *describe_realtime(const struct decode *d)
+{
+	if (d->engine.realtime.form != 0)
+		return d->config.spin ? "by a ring of its own, never asleep (spin)"
+				      : "by a ring of its own";
+	return d->config.spin ? "by the same intake; spin needs a ring of its own: ignored"
+			      : "by the same intake";
+}
+
 static int set_up(struct decode *d, struct km_err *err)
 {
 	struct rx_engine_plan plan;
 	struct fec_choice choice;
-	char extra[256];
+	char extra[320];
 
 	if (rx_config_for_role(&d->config, RX_FD_CONFIG, d->ctx->argc, d->ctx->argv, err) !=
 	    0)
@@ -191,9 +212,10 @@ static int set_up(struct decode *d, struct km_err *err)
 	d->has_port = read_port(&d->port_sent);
 	(void)snprintf(extra, sizeof(extra),
 		       "pool %" PRIu32 " slots of %" PRIu32 " bytes; memory %" PRIu64
-		       " MiB; intake %s; fec %s",
+		       " MiB; intake %s; realtime %s; fec %s",
 		       plan.segment.slots, plan.segment.stride, d->engine.rss_plan >> 20,
-		       d->pump.p ? "pump" : "ring", fec_kernel_name(fec_kernel_now()));
+		       d->pump.p ? "pump" : "ring", describe_realtime(d),
+		       fec_kernel_name(fec_kernel_now()));
 	return role_ready(d->ctx, extra, err);
 }
 
@@ -272,8 +294,10 @@ static void work(struct decode *d)
 			end_recording(d);
 		else if (d->ended || (e->plan.replay && asker_waiting(&e->asker)))
 			clock_sleep_until(now_ns + DECODE_NAP_NS);
+		else if (d->config.spin && e->realtime.form != 0)
+			feed_slots_spin(&e->realtime, DECODE_SPIN_NS);
 		else
-			feed_wait(&e->feed, rx_engine_idle_ms(e));
+			feed_wait(&e->realtime, &e->feed, rx_engine_idle_ms(e));
 	}
 	if (d->stop)
 		rx_engine_stop(e, false);

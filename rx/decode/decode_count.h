@@ -40,6 +40,8 @@
 	X(COUNT_ANNOUNCES, "announces")                                                    \
 	X(COUNT_HOLD_DROPPED, "hold_dropped")                                              \
 	X(COUNT_KERNEL_DROPS, "kernel_drops")                                              \
+	X(COUNT_REALTIME_SEEN, "realtime_seen")	  /* of seen */                            \
+	X(COUNT_REALTIME_DROPS, "realtime_drops") /* of kernel_drops */                    \
 	X(COUNT_TX_PACKETS, "tx_packets_seen")                                             \
 	X(COUNT_TAKEN, "taken_total")                                                      \
 	X(COUNT_LOST, "lost_total")                                                        \

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: ISC
 /*
- * Where frames come from: peek a batch, use it, release it. Two back ends behind the same
+ * Where frames come from: peek a batch, use it, release it. Three back ends behind the same
  * verbs (rx/wall/intake.h says their shapes):
  *
  * ring	the mapped TPACKET_V3 ring of the socket that capture handed over. Frames are read
  *	where the kernel put them. The kernel is trusted; its offsets are checked
  *	nevertheless.
+ * slots	the mapped TPACKET_V2 ring beside it: frame by frame, for what must not wait until a
+ *	block is full. The same trust.
  * pump	a shared ring that capture fills. Capture is not trusted: each frame is copied to
  *	private memory first, so that nothing changes between the check and the use.
  *
@@ -30,15 +32,15 @@ struct feed_frame {
 };
 
 struct feed {
-	uint32_t form; /* enum intake_form */
+	uint32_t form; /* enum intake_form; 0: not there, nothing ever comes */
 	bool ended;    /* pump: the recorded file is at its end */
 	uint64_t bad;  /* impossible offsets or lengths */
-	/* ring */
+	/* ring; slots: each slot is a block */
 	int sock;
 	uint8_t *map;
 	uint32_t block_bytes, blocks;
-	uint32_t block;	 /* the one we read */
-	uint32_t left;	 /* frames of it not yet peeked */
+	uint32_t block; /* the one we read */
+	uint32_t left; /* ring: frames of it not yet peeked; slots: peeked, from block on */
 	uint32_t offset; /* of the next one */
 	bool held;	 /* the block is ours */
 	/* pump */
@@ -55,6 +57,10 @@ struct feed {
 KM_MUST_CHECK int feed_ring_open(struct feed *f, int sock, const struct intake_plan *plan,
 				 struct km_err *err);
 
+/* The same for the realtime ring of SOCK. */
+KM_MUST_CHECK int feed_slots_open(struct feed *f, int sock, const struct intake_plan *plan,
+				  struct km_err *err);
+
 /* Attach as the consumer of the pump ring in MEM. BOUNCE has plan->frame_max bytes. */
 KM_MUST_CHECK enum km_rc feed_pump_open(struct feed *f, void *mem, size_t len,
 					const struct intake_plan *plan, uint8_t *bounce);
@@ -63,8 +69,11 @@ KM_MUST_CHECK enum km_rc feed_pump_open(struct feed *f, void *mem, size_t len,
 unsigned feed_peek(struct feed *f, struct feed_frame *frames, unsigned max);
 void feed_release(struct feed *f);
 
-/* Sleep until there may be frames, at most TIMEOUT_MS. */
-void feed_wait(struct feed *f, int timeout_ms);
+/* Sleep until F or REALTIME (may be form 0) may have frames, at most TIMEOUT_MS. */
+void feed_wait(const struct feed *realtime, struct feed *f, int timeout_ms);
+
+/* Slots: look without sleeping, until there is a frame or NS have passed. */
+void feed_slots_spin(const struct feed *f, uint64_t ns);
 
 /* Frames dropped for us before we could see them, since the last call. Once a second. */
 uint64_t feed_drops(struct feed *f);
@@ -72,8 +81,12 @@ uint64_t feed_drops(struct feed *f);
 /* The back ends, for feed.c. */
 unsigned feed_ring_peek(struct feed *f, struct feed_frame *frames, unsigned max);
 void feed_ring_release(struct feed *f);
-void feed_ring_wait(struct feed *f, int timeout_ms);
+bool feed_ring_ready(const struct feed *f);
 uint64_t feed_ring_drops(struct feed *f);
+unsigned feed_slots_peek(struct feed *f, struct feed_frame *frames, unsigned max);
+void feed_slots_release(struct feed *f);
+bool feed_slots_ready(const struct feed *f);
+uint64_t feed_slots_drops(struct feed *f);
 unsigned feed_pump_peek(struct feed *f, struct feed_frame *frame);
 void feed_pump_release(struct feed *f);
 void feed_pump_wait(struct feed *f, int timeout_ms);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: ISC
 #include <linux/if_packet.h>
-#include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -110,13 +109,9 @@ void feed_ring_release(struct feed *f)
 		block_give_back(f);
 }
 
-void feed_ring_wait(struct feed *f, int timeout_ms)
+bool feed_ring_ready(const struct feed *f)
 {
-	struct pollfd p = {.fd = f->sock, .events = POLLIN | POLLERR};
-
-	if (f->held || block_ready(f))
-		return;
-	(void)poll(&p, 1, timeout_ms);
+	return f->held || block_ready(f);
 }
 
 uint64_t feed_ring_drops(struct feed *f)

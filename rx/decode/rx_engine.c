@@ -69,12 +69,22 @@ static int attach(struct rx_engine *e, const struct rx_engine_maps *maps,
 	return 0;
 }
 
+static unsigned run_of(const struct rx_engine_plan *plan)
+{
+	unsigned run = RX_ENGINE_RUN_BYTES / (plan->intake.frame_max + 1);
+
+	if (run > RX_ENGINE_RUN)
+		return RX_ENGINE_RUN;
+	return run > 1 ? run : 1;
+}
+
 int rx_engine_init(struct rx_engine *e, const struct rx_engine_plan *plan,
 		   const struct rx_engine_maps *maps, delivery_wait_fn *wait_fn,
 		   void *wait_ctx, uint64_t now_ns, struct km_err *err)
 {
 	memset(e, 0, sizeof(*e));
 	e->plan = *plan;
+	e->run = run_of(plan);
 	if (plan->segment.slots < 2 || plan->segment.stride == 0)
 		return km_err_set(err, EX_CONFIG,
 				  "pool_bytes leaves no room for two symbols; raise it");
@@ -129,33 +139,60 @@ static void tick(struct rx_engine *e)
 	port_expire_held(e);
 	delivery_tick(&e->delivery, e->now_ns);
 	if (e->now_ns - e->second_ns >= CLOCK_NS_PER_SEC) {
-		uint64_t drops = feed_drops(&e->feed);
+		uint64_t realtime = feed_drops(&e->realtime);
+		uint64_t drops = feed_drops(&e->feed) + realtime;
 
 		e->second_ns = e->now_ns;
 		assert(rx_sessions_check(&e->sessions));
 		e->counts.v[COUNT_KERNEL_DROPS] += drops;
+		e->counts.v[COUNT_REALTIME_DROPS] += realtime;
 		delivery_note(&e->delivery, DELIVER_ALARM_KERNEL_DROP, drops);
 	}
 }
 
-unsigned rx_engine_step(struct rx_engine *e, uint64_t now_ns)
+/* Up to MAX <= RX_ENGINE_BATCH frames of F. */
+static unsigned take_frames(struct rx_engine *e, struct feed *f, unsigned max)
 {
 	struct feed_frame frames[RX_ENGINE_BATCH];
 	unsigned done = 0, n;
 
-	e->now_ns = now_ns;
-	while (done < RX_ENGINE_BATCH) {
+	while (done < max) {
 		/* a recording can wait for the keeper; a link cannot */
 		if (e->plan.replay && asker_waiting(&e->asker))
 			break;
-		n = feed_peek(&e->feed, frames, RX_ENGINE_BATCH - done);
+		n = feed_peek(f, frames, max - done);
 		for (unsigned i = 0; i < n; i++)
 			port_take(e, &frames[i]);
 		if (n == 0)
 			break;
-		feed_release(&e->feed);
+		feed_release(f);
 		done += n;
 	}
+	return done;
+}
+
+/* What is realtime does not wait until the other frames of the batch are done with. */
+static unsigned take_realtime(struct rx_engine *e)
+{
+	unsigned done;
+
+	if (e->realtime.form == 0)
+		return 0;
+	done = take_frames(e, &e->realtime, RX_ENGINE_BATCH);
+	if (done == 0)
+		return 0;
+	e->counts.v[COUNT_REALTIME_SEEN] += done;
+	delivery_flush(&e->delivery);
+	return done;
+}
+
+unsigned rx_engine_step(struct rx_engine *e, uint64_t now_ns)
+{
+	unsigned done;
+
+	e->now_ns = now_ns;
+	done = take_realtime(e);
+	done += take_frames(e, &e->feed, e->realtime.form ? e->run : RX_ENGINE_BATCH);
 	asker_poll(&e->asker, accepted, e, now_ns);
 	if (now_ns - e->tick_ns >= RX_ENGINE_TICK_NS) {
 		e->tick_ns = now_ns;
@@ -182,8 +219,9 @@ void rx_engine_gauges(struct rx_engine *e)
 	uint64_t *v = e->counts.v;
 
 	v[COUNT_HELD] = e->hold.frames + asker_waiting(&e->asker);
-	v[COUNT_INTAKE_BAD] += e->feed.bad;
+	v[COUNT_INTAKE_BAD] += e->feed.bad + e->realtime.bad;
 	e->feed.bad = 0;
+	e->realtime.bad = 0;
 	v[COUNT_RSS_PLAN] = e->rss_plan;
 	v[COUNT_POOL_USED] = e->windows.pool.used;
 	v[COUNT_POOL_SLOTS] = e->windows.pool.slots;

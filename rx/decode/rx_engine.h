@@ -25,6 +25,10 @@
 
 #define RX_ENGINE_BATCH 64u
 #define RX_ENGINE_TICK_NS UINT64_C(20000000)
+/* Between two looks at the realtime ring: at most that many other frames, or bytes; some
+ * 100 us of opening and copying. */
+#define RX_ENGINE_RUN 32u
+#define RX_ENGINE_RUN_BYTES (288u << 10)
 
 struct rx_engine_plan {
 	uint16_t ethertype;
@@ -42,7 +46,9 @@ struct rx_engine {
 	struct rx_engine_plan plan;
 	struct rx_arena arena;
 	struct decode_counts counts;
-	struct feed feed;
+	struct feed feed;     /* every frame, or what is not realtime's */
+	struct feed realtime; /* form 0 where one ring serves */
+	unsigned run;	      /* frames of feed between two looks at realtime */
 	struct delivery delivery;
 	struct asker asker;
 	struct windows windows;
@@ -60,7 +66,8 @@ struct rx_engine_maps {
 	uint8_t *segment; /* segment_bytes() */
 	void *deliver;	  /* deliver_bytes(), ring formatted */
 	void *ask;	  /* ask_bytes(), rings formatted */
-	void *pump;	  /* intake_pump_bytes(), or NULL: feed_ring_open() follows */
+	void *pump;	  /* intake_pump_bytes(), or NULL: feed_ring_open() follows, and
+			   * feed_slots_open() where there are two rings */
 };
 
 /* Lay out, attach, fault in. -1 with the reason. The counts are the caller's to load
@@ -73,7 +80,7 @@ KM_MUST_CHECK int rx_engine_init(struct rx_engine *e, const struct rx_engine_pla
 /* The first landing slot; once publish owes no message of a process before this one. */
 void rx_engine_begin(struct rx_engine *e);
 
-/* One batch of frames, answers, timers. Returns the number of frames. */
+/* One batch of frames, realtime first, answers, timers. Returns the number of frames. */
 unsigned rx_engine_step(struct rx_engine *e, uint64_t now_ns);
 
 /* Frames or answers may come soon: milliseconds to sleep at most. */

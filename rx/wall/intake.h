@@ -4,6 +4,10 @@
  *
  * ring: capture opens a TPACKET_V3 socket, filters, locks and binds it, hands
  *	the descriptor over and exits; decode maps the ring (INTAKE_* below says its shape).
+ *	Beside it, where the plan has slots for it, a second socket for the frames that must
+ *	not wait for a block of the first to be full or old: class realtime, and announces.
+ *	Its TPACKET_V2 ring hands over frame by frame. The filters of the two are each
+ *	other's complement: a frame of ours comes by exactly one.
  * pump: capture stays and copies frames as they come from libpcap (live, or a
  *	recorded file for `replay`) into a byte-slot ring (base/ring.h) that decode reads.
  *	It parses nothing.
@@ -19,16 +23,26 @@
 enum intake_form {
 	INTAKE_RING = 1,
 	INTAKE_PUMP = 2,
+	INTAKE_SLOTS = 3, /* the realtime ring beside INTAKE_RING */
 };
 
-/* TPACKET_V3 geometry: decided by the supervisor, used by both. */
+/* Geometry: decided by the supervisor, used by both. */
 struct intake_plan {
 	uint32_t form;
 	uint32_t block_bytes; /* power of two, multiple of the page */
 	uint32_t blocks;
 	uint32_t retire_ms;
 	uint32_t frame_max; /* bytes of the largest link frame */
+	/* realtime ring, TPACKET_V2: one frame per slot */
+	uint32_t slot_bytes; /* power of two */
+	uint32_t slots;	     /* 0: there is none, the one ring takes every class */
 };
+
+/* The kernel's blocks of the realtime ring: whole slots. */
+#define INTAKE_SLOT_BLOCK 16384u
+/* Before a frame in its slot: header, address, alignment, room for a tag; the kernel's
+ * sum is 66 and 14 of Ethernet. */
+#define INTAKE_SLOT_HEAD 96u
 
 /* Pump: one ring slot per frame of sizeof(struct intake_frame) + frame_max bytes. */
 #define INTAKE_PUMP_SLOTS 4096u
@@ -43,16 +57,19 @@ struct intake_frame {
 
 /*
  * How capture hands over. Its argument `--intake ring|pump` says which form to try. Ring: after
- * "go" one message with the locked and bound socket on the control socket, then exit 0; when
- * the kernel refuses the ring, exit INTAKE_EXIT_REFUSED before ready (with capture = auto
- * the supervisor then starts it again with `pump`). Pump: no message, it stays.
+ * "go" one message with the locked and bound socket, or both, on the control socket, then
+ * exit 0; when the kernel refuses the ring, exit INTAKE_EXIT_REFUSED before ready (with
+ * capture = auto the supervisor then starts it again with `pump`). When it refuses only the
+ * realtime ring, the first socket is opened for every class. Pump: no message, it stays.
  * Replay: pump with `--replay`; the recorded file is open at INTAKE_FD_REPLAY. After its end
  * it submits one slot with `end` = 1 and exits 0. (decode, keeper and publish get `--replay`
  * too: the keeper then takes an epoch however far from our clock.)
  */
 #define INTAKE_MSG_SOCKET 64   /* IPC_TYPE_OWN: no body, one descriptor */
+#define INTAKE_MSG_SOCKETS 65  /* no body, two: the ring, the realtime ring */
 #define INTAKE_EXIT_REFUSED 79 /* behind the sysexits */
 #define INTAKE_FD_REPLAY 11
+#define INTAKE_FD_REALTIME 12 /* decode: the realtime ring's socket, or absent */
 
 /* Slot size of the pump, and bytes of its memfd: one plain ring at offset 0 with its own bells. */
 static inline uint32_t intake_pump_slot(const struct intake_plan *plan)

@@ -41,10 +41,13 @@ def ports_stay_silent(t):
     """A normal run, IPv6 as the harness and the documents set it: off."""
     netns.require()
     rng = tap.rng("silent")
-    for capture in ("ring", "pcap"):
+    for capture, realtime, sockets in (("ring", "16 MiB", 2), ("ring", "0", 1),
+                                       ("pcap", "16 MiB", 1)):
+        name = f"{capture}-{sockets}"
         with netns.Path(mtu=9000) as path, \
-                Diode(path, os.path.join(t.dir, capture), rx={"capture": capture}) as diode, \
-                Emulator(path, t.dir, name="emu-" + capture):
+                Diode(path, os.path.join(t.dir, name),
+                      rx={"capture": capture, "realtime_ring": realtime}) as diode, \
+                Emulator(path, t.dir, name="emu-" + name):
             producer = Producer(diode, rng)
             diode.start_rx()
             diode.start_tx()
@@ -53,6 +56,9 @@ def ports_stay_silent(t):
             index = index_of(path.tx)
             mine = [row for row in packet_sockets(path.tx) if row[1] == index]
             t.equal(mine, [(0, index)], "packet sockets of tx's namespace: protocol, index")
+            index = index_of(path.rx)
+            mine = [row[1] for row in packet_sockets(path.rx)]
+            t.equal(mine, [index] * sockets, "packet sockets of rx's namespace: interface")
             producer.put_some(300)
             wait_all(diode, producer, 60)
             t.equal(producer.judge(diode.tree())[:5], [], "published tree")
@@ -61,11 +67,13 @@ def ports_stay_silent(t):
             t.equal(tx["supervisor.port_received"], 0, "frames tx's port received")
             t.equal(rx["supervisor.port_sent"], 0, "frames rx's port sent")
             t.equal(rx["decode.tx_packets_seen"], 0, "frames decode saw rx's port send")
+            t.equal(rx["decode.realtime_seen"] > 0, sockets == 2,
+                    "announces by a ring of their own")
             for process in (diode.tx, diode.rx):
                 for event in ("return.seen", "return.path"):
                     t.check(event not in process.output(), f"{process.name} says {event}")
             diode.stop()
-            t.equal(stats.one_way(path), {}, f"one-wayness, capture = {capture}")
+            t.equal(stats.one_way(path), {}, f"one-wayness, {name}")
 
 
 def flood_frames(interface, rng):

@@ -124,6 +124,44 @@ static void judge_plans(uint32_t mtu, uint64_t ring, uint64_t pool, uint16_t vla
 		      "a ring takes the geometry of the pump");
 }
 
+/* What packet_set_ring() checks: whole slots fill whole blocks. */
+static void judge_slots(uint32_t mtu, uint64_t bytes)
+{
+	struct rx_config c = {.mtu = mtu, .ring_bytes = 64 << 20, .realtime_bytes = bytes};
+	struct intake_plan plan;
+	uint32_t block;
+
+	rx_config_intake_plan(&c, &plan);
+	block = plan.slot_bytes > INTAKE_SLOT_BLOCK ? plan.slot_bytes : INTAKE_SLOT_BLOCK;
+	cr_assert_geq(plan.slot_bytes, INTAKE_SLOT_HEAD + plan.frame_max);
+	cr_assert_eq(plan.slot_bytes & (plan.slot_bytes - 1), 0);
+	cr_assert_geq(plan.slots, 8);
+	cr_assert_eq((uint64_t)plan.slots * plan.slot_bytes % block, 0);
+	cr_assert(plan.slots == 8 || (uint64_t)plan.slots * plan.slot_bytes <= bytes);
+}
+
+Test(rx_config, realtime_ring)
+{
+	static const uint32_t mtus[] = {1280, 1500, 1936, 1937, 9000, 65535};
+	static const uint64_t sizes[] = {1, 1 << 20, (3 << 20) + 4097, 16 << 20, 1u << 30};
+	struct rx_config c = {
+		.mtu = 1500, .ring_bytes = 64 << 20, .capture = RX_CAPTURE_PCAP};
+	struct intake_plan plan;
+
+	for (size_t i = 0; i < KM_COUNT(mtus); i++)
+		for (size_t j = 0; j < KM_COUNT(sizes); j++)
+			judge_slots(mtus[i], sizes[j]);
+	c.realtime_bytes = 16 << 20;
+	rx_config_intake_plan(&c, &plan);
+	cr_assert_eq(plan.slots, 0, "libpcap has one handle");
+	c.capture = RX_CAPTURE_AUTO;
+	rx_config_intake_plan(&c, &plan);
+	cr_assert_eq(plan.slots, 8192);
+	c.realtime_bytes = 0;
+	rx_config_intake_plan(&c, &plan);
+	cr_assert_eq(plan.slots, 0);
+}
+
 Test(rx_config, plans_fit_what_the_kernel_takes)
 {
 	static const uint32_t mtus[] = {1280, 1500, 9000, 65535};
