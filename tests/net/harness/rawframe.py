@@ -19,6 +19,9 @@ Header = collections.namedtuple("Header", FIELDS)
 
 _SOL_PACKET = 263
 _PACKET_ADD_MEMBERSHIP, _PACKET_STATISTICS, _PACKET_IGNORE_OUTGOING = 1, 6, 23
+_PACKET_AUXDATA = 8
+_AUXDATA = struct.Struct("IIIHHHH")  # status, length, snaplen, mac, net, tag, its type
+_TP_STATUS_VLAN_VALID = 1 << 4
 _PACKET_MR_PROMISC = 1
 _SO_RCVBUFFORCE = 33
 _ETH_P_ALL = 3
@@ -68,6 +71,19 @@ class Receiver:
                 frames.append(self.sock.recv(70000, socket.MSG_DONTWAIT))
             except BlockingIOError:
                 return frames
+
+    def take_tagged(self):
+        """[(tag, frame)] of what is there now; the tag None: none. The kernel takes a tag
+        off and tells it beside the frame."""
+        frames = []
+        self.sock.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+        while True:
+            try:
+                frame, beside, _, _ = self.sock.recvmsg(70000, 256, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return frames
+            status, *_, tag, _ = _AUXDATA.unpack(beside[0][2])
+            frames.append((tag if status & _TP_STATUS_VLAN_VALID else None, frame))
 
     def take_until_quiet(self, quiet_seconds=0.3):
         """Frames until none has come for a while."""
