@@ -17,6 +17,14 @@
 /* Holes of one object printed one by one; its tickets list all of them. */
 #define MISSING_HOLES_SHOWN 20u
 
+/*
+ * tx works off ten tickets a minute, and extents need a ticket for each object. So a damaged
+ * object is named whole, by its number among others, where that costs the wire little: up to
+ * this size, or when so little of it is here.
+ */
+#define MISSING_WHOLE_BYTES (32u * 1024u)
+#define MISSING_WHOLE_HERE(size) ((size) / 4)
+
 struct missing {
 	FILE *out;
 	struct flow flow; /* only what reading needs */
@@ -164,11 +172,15 @@ static void missing_partial(struct missing *m, const struct object *o)
 	}
 }
 
-/* All of it is wanted: a number among others says so in two bytes, its extents need a ticket
- * of their own. */
+/* Wanted by its number, not by its extents. */
 static bool missing_is_whole(const struct object *o)
 {
-	return !o->begun || (!object_complete(o) && extents_total(&o->have) == 0);
+	if (!o->begun)
+		return true;
+	if (object_complete(o))
+		return false;
+	return o->size <= MISSING_WHOLE_BYTES ||
+	       extents_total(&o->have) <= MISSING_WHOLE_HERE(o->size);
 }
 
 static void missing_extent_ticket(struct missing *m, const struct object *o)

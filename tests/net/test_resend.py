@@ -122,6 +122,43 @@ def holes_are_filled(t):
                                   kept(diode, 2)), "the object is not what was sent")
 
 
+@tap.test
+def many_damaged_small_files(t):
+    """Every second frame is lost, without repair: of 1,200 small files none is whole. They are
+    named by their numbers, so that one visit of ten tickets at most brings all of them, at the
+    price of sending them whole."""
+    netns.require()
+    rng = tap.rng("small")
+    count, size = 1200, 20000
+    with netns.Path(mtu=9000) as path, Gap(t, path, tx_channel=NO_FEC) as gap:
+        diode = gap.diode
+        source = os.path.join(t.dir, "source")
+        tree.make_files(source, count, size, rng)
+        gap.emulator.command("every 2")
+        tree.copy(source, diode.spool())
+        diode.wait_left(count, gap.emulator, 60)
+        gap.emulator.command("every 0")
+        rx = diode.wait_settled(90)
+        t.check(rx["publish.objects_partial"] >= count // 2,
+                f"only {rx['publish.objects_partial']} objects are here in part")
+        tickets = diode.tickets()
+        tap.note(f"{rx['publish.objects_missing']} objects missing, "
+                 f"{rx['publish.objects_partial']} of them partial: {len(tickets)} tickets")
+        t.require(1 <= len(tickets) <= 10, f"{len(tickets)} tickets")
+        before = stats.counters(path.tx)["tx_bytes"]
+        code, answer = diode.resend(*tickets)
+        t.equal(code, 0, f"exit code of resend: {answer[-500:]}")
+        wire = stats.counters(path.tx)["tx_bytes"] - before
+        whole = rx["publish.objects_missing"] * size
+        tap.note(f"{wire} bytes on the wire for {whole} of damaged objects, of which about half "
+                 f"was here: {wire / whole:.3f}")
+        t.check(wire < 1.25 * whole, f"{wire} bytes on the wire for {whole}")
+        diode.wait_published(count, 120)
+        t.check(nothing_missing(diode), "nothing is missing after the resend")
+        difference = tree.compare(source, diode.tree())
+        t.check(difference.good, difference)
+
+
 def nothing_missing(diode):
     """`missing' comes to print no ticket: it reads what publish has written down."""
     return diode.wait(lambda: not diode.tickets(), 20, "no ticket left")

@@ -479,6 +479,59 @@ Test(publish_files, missing_names_what_is_missing)
 	rig_free(&rig);
 }
 
+/*
+ * 2,000 small objects with a hole each need no ticket each: their numbers stand in one. Of two
+ * large ones, that with little here is named whole as well, the other by its hole.
+ */
+Test(publish_files, many_small_holes_need_few_tickets)
+{
+	enum { SMALL = 2000 };
+	static struct rig_object o[SMALL + 2];
+	unsigned kinds[4] = {0};
+	uint64_t count;
+	char *text;
+
+	rig_init(&rig, NULL);
+	rig_start(&rig);
+	for (unsigned i = 0; i < SMALL + 2; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "f%04u", i);
+		o[i] = object(i + 1, path, i < SMALL ? 32768 : 400000, i);
+		rig_begin(&rig, &o[i]);
+		rig_fragment(&rig, &o[i], 0, 8000);
+		for (uint64_t at = i < SMALL ? 12288 : 16384; i != SMALL && at < o[i].size;
+		     at += 4096)
+			rig_fragment(&rig, &o[i], at,
+				     o[i].size - at < 4096 ? o[i].size - at : 4096);
+	}
+	rig_manifest(&rig, o, SMALL + 2, 1, NULL, NULL);
+	rig_heads(&rig, RIG_CHAIN, SMALL + 2, 1);
+	rig_settle(&rig);
+	usleep(1100000);
+	rig_settle(&rig);
+	text = missing_text(&count);
+	cr_expect_eq(count, SMALL + 2);
+	for (const char *at = text; (at = strstr(at, "  ticket ")); at++) {
+		struct ticket t;
+
+		cr_assert_eq(ticket_decode(&t, at + 9, strcspn(at + 9, "\n")), KM_OK);
+		cr_assert_lt(t.kind, 4);
+		kinds[t.kind]++;
+		if (t.kind == TICKET_OBJECTS)
+			cr_expect(t.items == 1 && t.item[0].first == 1 &&
+				  t.item[0].last == SMALL + 1);
+		else
+			cr_expect(t.object == SMALL + 2 && t.items == 1 &&
+				  t.item[0].first == 1 && t.item[0].last == 3);
+	}
+	cr_expect_eq(kinds[TICKET_OBJECTS], 1);
+	cr_expect_eq(kinds[TICKET_EXTENTS], 1);
+	cr_expect_not_null(strstr(text, "holes 8000-12287"), "holes are still told");
+	free(text);
+	rig_free(&rig);
+}
+
 Test(publish_files, verify_finds_changes)
 {
 	struct rig_object o[3] = {object(1, "a", 5000, 1), object(2, "b", 100, 2),
