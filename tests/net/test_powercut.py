@@ -225,7 +225,10 @@ def power_cuts(t):
                 moment = Moment(number, diode, producer, {"tx": tx_disk, "rx": rx_disk}, place)
                 work = os.path.join(place, f"check{number}")
                 os.makedirs(work)
-                with moment.mount("tx") as tx_copy, moment.mount("rx") as rx_copy:
+                # nothing is put in meanwhile: how much lies on the disks in the end, and
+                # with that what tx has to give up, does not hang on how long checks take
+                with producer.lock, moment.mount("tx") as tx_copy, \
+                        moment.mount("rx") as rx_copy:
                     copy = copy_of(path, work, diode, tx_copy.place, rx_copy.place)
                     seen.append((check_tx(t, moment, copy), *check_rx(t, moment, copy)))
                 shutil.rmtree(work)
