@@ -10,6 +10,7 @@
 
 #include "capture.h"
 #include "decode.h"
+#include "digest_many.h"
 #include "fec.h"
 #include "keeper.h"
 #include "log.h"
@@ -129,6 +130,7 @@ static int (*const functions[])(const struct rx_options *) = {
 static void print_version(FILE *out)
 {
 	struct fec_choice choice = {.kernel = FEC_KERNEL_AUTO};
+	struct digest_choice digest;
 	struct utsname host;
 
 	(void)fprintf(out, "katamichi-rx %s\n", KATAMICHI_VERSION);
@@ -136,6 +138,8 @@ static void print_version(FILE *out)
 		      KATAMICHI_BUILDTYPE, __VERSION__, WIRE_VERSION);
 	if (fec_init(FEC_KERNEL_AUTO, &choice) == FEC_OK)
 		(void)fprintf(out, "fec kernel: %s\n", choice.why);
+	if (digest_init(DIGEST_KERNEL_AUTO, &digest) == KM_OK)
+		(void)fprintf(out, "digest kernels: %s\n", digest.why);
 	(void)fprintf(out, "libsodium: %s, %s\n", sodium_version_string(),
 		      pcap_lib_version());
 	(void)fprintf(out, "sandbox: processes by role, user, capabilities, no_new_privs;\n"

@@ -7,6 +7,7 @@
 
 #include <sodium.h>
 
+#include "digest_many.h"
 #include "fec.h"
 #include "log.h"
 #include "role.h"
@@ -87,6 +88,7 @@ static int (*const functions[])(const struct tx_options *) = {
 static void print_version(FILE *out)
 {
 	struct fec_choice choice = {.kernel = FEC_KERNEL_AUTO};
+	struct digest_choice digest;
 	struct utsname host;
 
 	(void)fprintf(out, "katamichi-tx %s\n", KATAMICHI_VERSION);
@@ -94,6 +96,8 @@ static void print_version(FILE *out)
 		      KATAMICHI_BUILDTYPE, __VERSION__, WIRE_VERSION);
 	if (fec_init(FEC_KERNEL_AUTO, &choice) == FEC_OK)
 		(void)fprintf(out, "fec kernel: %s\n", choice.why);
+	if (digest_init(DIGEST_KERNEL_AUTO, &digest) == KM_OK)
+		(void)fprintf(out, "digest kernels: %s\n", digest.why);
 	(void)fprintf(out, "libsodium: %s\n", sodium_version_string());
 	(void)fprintf(out, "sandbox: processes by role, user, capabilities, no_new_privs;\n"
 			   "         no filter of system calls or files yet\n");

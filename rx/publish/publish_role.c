@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "deliver.h"
+#include "digest_many.h"
 #include "fileio.h"
 #include "log.h"
 #include "publish.h"
@@ -89,8 +90,10 @@ int publish_main(struct role_ctx *ctx)
 	static struct rx_config config; /* large */
 	struct publish_fds fds = {0};
 	struct publish_setup setup = {.config = &config};
+	struct digest_choice digest;
 	struct km_err err = KM_ERR_INIT;
 	struct publish *publish;
+	char extra[160];
 	int rc;
 
 	umask(0);		  /* modes are the configuration's */
@@ -98,6 +101,11 @@ int publish_main(struct role_ctx *ctx)
 	if (publish_load_config(&config, &err) != 0 || publish_map(&fds, &err) != 0)
 		goto fail;
 	log_set_level(config.log_level);
+	if (digest_init(DIGEST_KERNEL_AUTO, &digest) != KM_OK) {
+		(void)km_err_set(&err, EX_SOFTWARE, "digest: %s", digest.why);
+		goto fail;
+	}
+	(void)snprintf(extra, sizeof(extra), "digest %s", digest.why);
 	setup.deliver = fds.deliver.p;
 	setup.deliver_len = fds.deliver.len;
 	setup.segment = fds.segment.p;
@@ -106,7 +114,7 @@ int publish_main(struct role_ctx *ctx)
 	publish = publish_open(&setup, &err);
 	if (!publish)
 		goto fail;
-	if (role_ready(ctx, NULL, &err) != 0) {
+	if (role_ready(ctx, extra, &err) != 0) {
 		publish_close(publish);
 		if (err.code == 0)
 			return 0;

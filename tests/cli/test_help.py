@@ -41,7 +41,7 @@ def judge_program(tap, name, program):
         judge_help(tap, f"{name} {command} --help", run(program, command, "--help"))
     version = run(program, "--version")
     judge_help(tap, f"{name} --version", version)
-    for word in ("build:", "fec kernel:", "sandbox:"):
+    for word in ("build:", "fec kernel:", "digest kernels:", "sandbox:"):
         tap.ok(word in version.stdout, f"{name} --version tells {word}", version.stdout)
     listed = re.findall(r"^  ([a-z-]+) ", top.stdout, re.M)
     tap.same(listed, COMMANDS[name], f"{name}: the commands are exactly these")
