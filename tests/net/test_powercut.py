@@ -174,9 +174,16 @@ def go_on(t, moment, original, directory):
                 f"{what}: forks and breaks of the chain")
         t.equal(rx["publish.chains_restarted"], 0, f"{what}: tx began another chain")
         diode.stop()
+        t.equal(unfinished(diode), [], f"{what}: unfinished files beside the manifests")
         code, text = diode.verify()
         t.equal(code, 0, f"{what}: verify: {text[:1500]}")
         tap.note(f"{what}: went on, {rounds} rounds of tickets, {len(published)} files")
+
+
+def unfinished(diode):
+    """What a write that the power cut ended has left; it must not stay for ever."""
+    return [name for name in os.listdir(os.path.join(diode.root(), "manifests"))
+            if name.startswith(".")]
 
 
 def complete_by_tickets(t, diode, rounds=12):

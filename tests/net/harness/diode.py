@@ -78,8 +78,9 @@ class Diode:
         place = os.path.join(self.root(channel), "manifests")
         if not os.path.isdir(place):
             return []
+        # a name with a dot before it is being written, or was when the power went
         return sorted(os.path.join(place, name) for name in os.listdir(place)
-                      if name.endswith(".manifest"))
+                      if name.endswith(".manifest") and not name.startswith("."))
 
     tx_config = property(lambda self: self._at("config", "tx.conf"))
     rx_config = property(lambda self: self._at("config", "rx.conf"))
