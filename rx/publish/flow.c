@@ -56,7 +56,8 @@ void flow_drop(struct flow *flow, struct object *o, bool unlink_part)
 
 /*
  * Part files that nothing knows: what a crash left. Content with a mode of its own and
- * only one name was visible once; it is kept in quarantine.
+ * only one name was visible once; it is kept in quarantine. Content with a second name is a
+ * former one that stands in generations/: it must be gone before its object is written to again.
  */
 static int flow_clean_incoming(struct flow *flow, struct km_err *err)
 {
@@ -76,8 +77,8 @@ static int flow_clean_incoming(struct flow *flow, struct km_err *err)
 		struct stat st;
 
 		if (sscanf(name, "%" SCNu64 "-%" SCNu64, &chain, &number) != 2 ||
-		    shelf_find(&flow->shelf, what, chain, number) ||
-		    fstatat(flow->root.incoming, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		    fstatat(flow->root.incoming, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    (st.st_nlink == 1 && shelf_find(&flow->shelf, what, chain, number)))
 			continue;
 		if ((st.st_mode & 07777) != 0600 && st.st_nlink == 1)
 			(void)renameat(flow->root.incoming, name, flow->root.quarantine,

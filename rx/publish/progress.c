@@ -112,7 +112,11 @@ static int progress_load_row(void *ctx, uint64_t at, const uint8_t *row, size_t 
 	return progress_load_extent(load, o, type, &rd);
 }
 
-/* Ranges count only when the part file really has those bytes. */
+/*
+ * Ranges count only when the part file really has those bytes. One with a second name is the
+ * former content that a replacement took out of tree/, which has its other name in
+ * generations/: never the object's own.
+ */
 static void progress_check_parts(struct shelf *shelf)
 {
 	struct object *o, *next = NULL;
@@ -122,7 +126,8 @@ static void progress_check_parts(struct shelf *shelf)
 
 	while ((o = shelf_each(shelf, &cursor, &next))) {
 		object_part_name(name, o->what, o->chain, o->number);
-		o->made = fstatat(shelf->incoming, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+		o->made = fstatat(shelf->incoming, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			  st.st_nlink == 1;
 		if (o->made && S_ISREG(st.st_mode) &&
 		    (uint64_t)st.st_size >= extents_end(&o->have))
 			continue;

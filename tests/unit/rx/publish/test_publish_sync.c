@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,6 +219,18 @@ Test(publish_sync, taking_goes_on_and_names_wait)
 	rig_free(&rig);
 }
 
+/* What place does to the name "a", as far as its exchange. */
+static void exchange(const char *part, const char *aside)
+{
+	char there[PATH_MAX], from[PATH_MAX];
+
+	snprintf(there, sizeof(there), "%s", rig_path(&rig, "tree", "a"));
+	snprintf(from, sizeof(from), "%s", rig_path(&rig, ".incoming", part));
+	cr_assert_eq(link(there, rig_path(&rig, "generations", aside)), 0);
+	cr_assert_eq(chmod(from, 0644), 0);
+	cr_assert_eq(renameat2(AT_FDCWD, from, AT_FDCWD, there, RENAME_EXCHANGE), 0);
+}
+
 /* Each stage of a group is cut off; what is there then is whole, and a restart ends it. */
 Test(publish_sync, killed_at_each_stage)
 {
@@ -255,6 +268,41 @@ Test(publish_sync, killed_at_each_stage)
 		rig_check_sum(&rig);
 		rig_free(&rig);
 	}
+}
+
+/*
+ * Killed behind the exchange of a replacement, before the former content's name in .incoming
+ * was removed: it stands there under the name of the object that took its place, and must be
+ * taken neither for its bytes nor for a file to write them to.
+ */
+Test(publish_sync, killed_behind_the_exchange)
+{
+	struct rig_object o = object(1, "a", 5000), next = object(2, "a", 70);
+	char part[64], aside[64];
+
+	rig_init(&rig, NULL);
+	rig_start(&rig);
+	rig_data(&rig, &o);
+	rig_manifest(&rig, &o, 1, 1, NULL, NULL);
+	rig_settle(&rig);
+	rig_data(&rig, &next);
+	rig_settle(&rig);
+	rig_stop(&rig);
+	snprintf(part, sizeof(part), "%llu-2.part", (unsigned long long)RIG_CHAIN);
+	snprintf(aside, sizeof(aside), "%llu-%012u", (unsigned long long)RIG_CHAIN, 1);
+	cr_assert(rig_exists(&rig, ".incoming", part));
+	cr_assert_eq(mkdir(rig_path(&rig, "generations", aside), 0755), 0);
+	strcat(aside, "/a");
+	exchange(part, aside);
+	rig_start(&rig);
+	rig_settle(&rig);
+	cr_expect(rig_has(&rig, "generations", aside, o.seed, o.size), "at the start");
+	cr_expect_not(rig_exists(&rig, ".incoming", part));
+	rig_data(&rig, &next); /* sent again */
+	rig_settle(&rig);
+	cr_expect(rig_has(&rig, "generations", aside, o.seed, o.size), "sent again");
+	cr_expect(rig_has(&rig, "tree", "a", next.seed, next.size));
+	rig_free(&rig);
 }
 
 Test(publish_sync, what_the_disk_did_not_keep_is_missing)
