@@ -6,11 +6,14 @@ published tree the moment it becomes visible. Nothing unverified may ever be see
 kill the transfer goes on; at the end every object is accounted for, and what a killed decode
 had in its hands is completed by tickets.
 
-The system call a victim was in is noted, to show that the moments fall into hashing, signing,
-linking and writing state, too. KM_KILLS changes the number of kills.
+More than half of the kills are aimed: at a system call that links, renames, writes or syncs
+state, before it is done or after, or into the middle of hashing and signing (harness/aim.py).
+How many of each kind must be hit at the least stands in AIMS. The rest falls anywhere.
+KM_KILLS changes the number of kills; only 100 and more must hit all kinds.
 """
 
 import collections
+import contextlib
 import hashlib
 import os
 import random
@@ -21,6 +24,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from harness import netns, stats, tap, tree  # noqa: E402
+from harness.aim import Aim, strike  # noqa: E402
 from harness.diode import Diode, accounted  # noqa: E402
 from harness.emu import Emulator  # noqa: E402
 from harness.procs import Died  # noqa: E402
@@ -31,18 +35,47 @@ TX_ROLES = ("source", "signer", "sender")
 RX_ROLES = ("keeper", "decode", "publish")
 # Each role at most this often per life of a daemon: the supervisor waits longer with each
 # death, and that wait is not what is tested here.
-DEATHS_PER_LIFE = 2
+DEATHS_PER_LIFE = 3
 TICKETS = 10  # what tx works off in a minute
 LARGE_AT = (10, 40, 70)  # kills after which a file of 66 MiB goes in
-SYSCALLS = {0: "read", 1: "write", 7: "poll", 17: "pread64", 18: "pwrite64", 46: "sendmsg",
-            47: "recvmsg", 74: "fsync", 75: "fdatasync", 82: "rename", 87: "unlink",
-            202: "futex", 230: "clock_nanosleep", 257: "openat", 263: "unlinkat",
-            264: "renameat", 265: "linkat", 271: "ppoll", 307: "sendmmsg", 316: "renameat2",
-            437: "openat2"}
-# Half of the victims are caught at work: at such a call, or computing (hashing, signing).
-AT_WORK = {"write", "pwrite64", "fsync", "fdatasync", "rename", "unlink", "unlinkat", "openat2",
-           "renameat", "renameat2", "linkat", "running"}
-CATCH_SECONDS = 0.3  # then as it is
+
+# Of 100 kills, by kind: (at least so many, [(so many are tried, aim)]). publish has no cipher:
+# in libcrypto it hashes. The source is there behind reading its file: it hashes, or seals.
+AIMS = {
+    "link": (12, [
+        (2, Aim("publish", "linkat", "entry")),
+        (2, Aim("publish", "linkat", "exit")),
+        (3, Aim("publish", "renameat2", "entry")),
+        (3, Aim("publish", "renameat2", "exit")),
+        (1, Aim("publish", "unlinkat", "exit", "on=/.incoming")),
+        (2, Aim("source", "renameat2", "entry")),
+        (2, Aim("source", "renameat2", "exit"))]),
+    "hash": (8, [
+        (6, Aim("publish", "pwrite64", "exit", "on=/.incoming/", "in=libcrypto")),
+        (4, Aim("source", "pread64", "exit", "on=/work/", "in=libcrypto"))]),
+    "sign": (6, [
+        (4, Aim("signer", "recvmsg", "exit", "in=libsodium")),
+        (2, Aim("source", "sendmsg", "entry")),
+        (2, Aim("source", "sendmsg", "exit"))]),
+    "state": (15, [
+        (2, Aim("publish", "pwrite64", "entry", "on=state/rx")),
+        (2, Aim("publish", "pwrite64", "exit", "on=state/rx")),
+        (2, Aim("publish", "fdatasync", "entry")),
+        (1, Aim("publish", "fsync", "exit")),
+        (2, Aim("source", "pwrite64", "exit", "on=/journal")),
+        (2, Aim("source", "fdatasync", "entry", "on=/journal")),
+        (1, Aim("source", "renameat", "entry")),
+        (1, Aim("signer", "pwrite64", "exit", "on=/epoch", fresh=True)),
+        (1, Aim("signer", "fdatasync", "exit", "on=/epoch", fresh=True)),
+        (2, Aim("keeper", "write", "exit", "on=/keeper/")),
+        (2, Aim("keeper", "renameat", "entry")),
+        (1, Aim("keeper", "renameat", "exit"))]),
+    "send": (2, [
+        (2, Aim("sender", "sendmmsg", "entry")),
+        (1, Aim("sender", "sendmmsg", "exit"))]),
+    "open": (2, [
+        (3, Aim("decode", "poll", "exit", "in=libcrypto"))]),
+}
 
 
 class Producer(threading.Thread):
@@ -82,50 +115,91 @@ class Producer(threading.Thread):
                 self.put(self.rng.randrange(0, 20000))
             else:
                 self.put(self.rng.randrange(1 << 20, 4 << 20))
-            time.sleep(0.01)
+            time.sleep(0.025)
 
 
-def syscall_of(pid):
-    try:
-        with open(f"/proc/{pid}/syscall", encoding="ascii") as file:
-            first = file.read().split()[0]
-    except OSError:
-        return "?"
-    return "running" if first == "running" else SYSCALLS.get(int(first), first)
+def plan(rng, kills):
+    """Kinds and aims of so many kills, in a seeded order."""
+    aims = [(kind, aim) for kind, (_, tried) in AIMS.items() for times, aim in tried
+            for _ in range(times)]
+    rng.shuffle(aims)
+    return aims[:kills * len(aims) // 100]
 
 
 class Killer:
-    def __init__(self, diode, rng):
-        self.diode, self.rng = diode, rng
+    def __init__(self, diode, rng, kills):
+        self.diode, self.rng, self.kills_wanted = diode, rng, kills
+        self.aims = plan(rng, kills)
         self.kills = collections.Counter()
-        self.calls = collections.Counter()
+        self.hits, self.missed = collections.Counter(), collections.Counter()
         self.life = collections.Counter()
+        self.can_hear = []
+
+    @property
+    def done(self):
+        return not self.aims and sum(self.kills.values()) >= self.kills_wanted
+
+    def process(self, role):
+        return self.diode.tx if role in TX_ROLES else self.diode.rx
 
     def one(self):
         """Kill something; it must come back."""
-        choices = [r for r in TX_ROLES + RX_ROLES if self.life[r] < DEATHS_PER_LIFE]
-        if not choices or self.rng.random() < 0.03:
+        if self.rng.random() < 0.03:
             self.daemon(self.rng.choice(("tx", "rx")))
             return
-        role = self.rng.choice(choices)
-        process = self.diode.tx if role in TX_ROLES else self.diode.rx
-        pid = process.role_pid(role, timeout=60)
-        call = syscall_of(pid)
-        if self.rng.random() < 0.5:
-            wanted = self.rng.choice((AT_WORK, AT_WORK - {"running"}))
-            end = time.monotonic() + CATCH_SECONDS
-            while call not in wanted and time.monotonic() < end:
-                call = syscall_of(pid)
+        # aimed kills first come to be done; the plain ones lie between them
+        left = self.kills_wanted - sum(self.kills.values())
+        if self.aims and (self.rng.random() < 0.9 or left <= len(self.aims)):
+            for number, (kind, aim) in enumerate(self.aims):
+                if self.life[aim.role] + aim.fresh < DEATHS_PER_LIFE:
+                    del self.aims[number]
+                    self.aimed(kind, aim)
+                    return
+            self.daemon("tx" if self.aims[0][1].role in TX_ROLES else "rx")
+            return
+        choices = [r for r in TX_ROLES + RX_ROLES if self.life[r] < DEATHS_PER_LIFE]
+        if choices:
+            self.plain(self.rng.choice(choices))
+        else:
+            self.daemon(self.rng.choice(("tx", "rx")))
+
+    def plain(self, role):
+        """At whatever it is doing."""
+        pid = self.process(role).role_pid(role, timeout=60)
         os.kill(pid, 9)
-        self.calls[call] += 1
+        self.came_back(role, pid)
+
+    def aimed(self, kind, aim):
+        """Where the aim says; where the role does not come to that, at whatever it does."""
+        if aim.fresh:
+            self.plain(aim.role)
+        count = 1 if aim.fresh else self.rng.randrange(1, 4)
+        steps, hit = self.rng.randrange(1, 2000), None
+        while hit is None:  # source and signer are ended when the other one died
+            pid = self.process(aim.role).role_pid(aim.role, timeout=60)
+            hit = strike(pid, aim, count, steps)
+        if hit:
+            self.hits[kind] += 1
+        else:
+            self.missed[str(aim)] += 1
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9)
+        self.came_back(aim.role, pid)
+
+    def came_back(self, role, pid):
         self.life[role] += 1
         self.kills[role] += 1
-        end = time.monotonic() + 60
+        process, end = self.process(role), time.monotonic() + 60
         while process.roles().get(role, pid) == pid:
             process.check_alive()
             if time.monotonic() > end:
                 raise Died(f"{role} did not come back\n{process.tail()}")
             time.sleep(0.01)
+        self.listen()
+
+    def listen(self):
+        """At any moment the packet sockets of tx's host are for sending."""
+        self.can_hear += [row for row in stats.packet_sockets(self.diode.path.tx) if row[0]]
 
     def daemon(self, side):
         """The power of one host goes: kill the supervisor, its roles die with it."""
@@ -145,6 +219,7 @@ class Killer:
             self.diode.start_tx()
         else:
             self.diode.start_rx()
+        self.listen()
 
 
 def complete_by_tickets(t, diode, rounds=30):
@@ -180,16 +255,20 @@ def a_hundred_kills(t):
         diode.start_tx()
         producer = Producer(diode, expected, random.Random(rng.random()))
         producer.start()
-        killer = Killer(diode, rng)
+        killer = Killer(diode, rng, KILLS)
         diode.wait_published(1, 60)
-        while sum(killer.kills.values()) < KILLS:
+        while not killer.done:
             if sum(killer.kills.values()) in LARGE_AT:
                 producer.large.set()
-            time.sleep(rng.uniform(0.02, 0.5))
+            time.sleep(rng.uniform(0.02, 0.2))
             killer.one()
         producer.end.set()
         producer.join(60)
-        tap.note(f"kills: {dict(killer.kills)}; victims were in: {dict(killer.calls)}")
+        tap.note(f"kills: {dict(killer.kills)}; hit while: {dict(killer.hits)}; aimed in vain: "
+                 f"{dict(killer.missed)}")
+        for kind, (least, _) in AIMS.items():
+            t.check(killer.hits[kind] >= least or KILLS < 100,
+                    f"{killer.hits[kind]} kills at kind `{kind}`, want {least}")
         rounds = complete_by_tickets(t, diode)
         rx = diode.counters("rx")
         tap.note(f"{producer.count} files, {watcher.seen} looks, {rounds} rounds of tickets; "
@@ -198,6 +277,10 @@ def a_hundred_kills(t):
                  f"quarantined {rx['publish.objects_quarantined']}, "
                  f"withdrawn {rx['publish.objects_withdrawn']}")
         t.check(accounted(rx), f"object sum does not hold: {rx}")
+        t.equal(killer.can_hear, [], "packet sockets of tx that can receive")
+        for event in ("chain.fork", "chain.broken", "chain.restarted"):
+            t.check(f" {event} " not in diode.read_log("rx"), f"rx says {event}")
+        t.equal(diode.read_log("tx").count(" chain.new "), 1, "chains that tx began")
         t.equal(rx["publish.objects_missing"], 0, "objects missing at the end")
         diode.stop()
         watcher.sweep()

@@ -19,13 +19,6 @@ FLOOD = 20000
 BROADCAST = b"\xff" * 6
 
 
-def packet_sockets(interface):
-    """Rows of /proc/net/packet of a namespace: [(protocol, interface index)]."""
-    text = interface.ns.shell("cat /proc/net/packet")
-    rows = [line.split() for line in text.splitlines()[1:]]
-    return [(int(row[3], 16), int(row[4])) for row in rows]
-
-
 def index_of(interface):
     return int(interface.ns.shell(f"cat /sys/class/net/{interface.name}/ifindex"))
 
@@ -54,7 +47,7 @@ def ports_stay_silent(t):
             ipv6 = path.tx.ns.shell(f"cat /proc/sys/net/ipv6/conf/{path.tx.name}/disable_ipv6")
             t.equal(ipv6.strip(), "1", "IPv6 is off on the diode port")
             index = index_of(path.tx)
-            mine = [row for row in packet_sockets(path.tx) if row[1] == index]
+            mine = [row for row in stats.packet_sockets(path.tx) if row[1] == index]
             t.equal(mine, [(0, index)], "packet sockets of tx's namespace: protocol, index")
             index = index_of(path.rx)
             mine = [row[1] for row in packet_sockets(path.rx)]
@@ -155,7 +148,7 @@ def flood(t, path, diode, rng):
             sock.send(frames[number % len(frames)])
     received = stats.counters(path.tx)["rx_packets"] - before
     t.equal(received, FLOOD, "frames that reached tx's port")
-    sockets = packet_sockets(path.tx)
+    sockets = stats.packet_sockets(path.tx)
     t.equal([row[0] for row in sockets], [0], "protocols of tx's packet sockets")
     diode.tx.wait_line(r"return\.seen", 30)
 

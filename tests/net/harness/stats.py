@@ -26,6 +26,13 @@ def one_way(path):
     return wrong
 
 
+def packet_sockets(interface):
+    """Rows of /proc/net/packet of a namespace: [(protocol, interface index)]."""
+    text = interface.ns.shell("cat /proc/net/packet")
+    rows = [line.split() for line in text.splitlines()[1:]]
+    return [(int(row[3], 16), int(row[4])) for row in rows]
+
+
 def interface_losses(path):
     """Frames that an interface of the path itself dropped: {"tx tx_dropped": 3}; {} is good."""
     wrong = {}
