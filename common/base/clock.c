@@ -48,6 +48,14 @@ uint64_t clock_add(uint64_t now_ns, uint64_t delta_ns)
 	return delta_ns > CLOCK_NEVER - now_ns ? CLOCK_NEVER : now_ns + delta_ns;
 }
 
+bool clock_aged(uint64_t now_ns, uint64_t since_ns, uint64_t keep_ns)
+{
+	const uint64_t age_ns = now_ns - since_ns;
+
+	return now_ns >= since_ns && age_ns >= keep_ns &&
+	       age_ns - keep_ns <= CLOCK_BELIEVED_NS;
+}
+
 int clock_poll_ms(uint64_t deadline_ns)
 {
 	uint64_t now_ns, left_ms;

@@ -9,6 +9,7 @@
 #ifndef CLOCK_H
 #define CLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,16 @@ void clock_sleep_until(uint64_t deadline_ns);
 
 /* now + delta without wrapping (CLOCK_NEVER at the top). */
 uint64_t clock_add(uint64_t now_ns, uint64_t delta_ns);
+
+/* An age of more than this beyond what is kept is not believed. */
+#define CLOCK_BELIEVED_NS (UINT64_C(365) * 86400 * CLOCK_NS_PER_SEC)
+
+/*
+ * Whether what came at SINCE has been here for KEEP (all by the wall clock) and may go.
+ * Whatever ages goes as soon as its time is up: what seems to have stayed for a year longer
+ * says that the clock leapt, and for that nothing is thrown away.
+ */
+bool clock_aged(uint64_t now_ns, uint64_t since_ns, uint64_t keep_ns);
 
 /* Milliseconds for poll(2) until `deadline_ns` (monotonic), rounded up; -1 for never. */
 int clock_poll_ms(uint64_t deadline_ns);

@@ -131,7 +131,7 @@ void retain_age(struct flow *flow, uint64_t now_real_ns)
 		/* The directory was last changed when the file came into it. */
 		since = (uint64_t)st.st_mtim.tv_sec * CLOCK_NS_PER_SEC +
 			(uint64_t)st.st_mtim.tv_nsec;
-		if (since > now_real_ns || now_real_ns - since < flow->conf->keep_ns)
+		if (!clock_aged(now_real_ns, since, flow->conf->keep_ns))
 			continue;
 		what = manifests_entry(flow, chain, number);
 		if (what)

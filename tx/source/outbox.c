@@ -164,7 +164,7 @@ unsigned outbox_prune(int dir, uint64_t chain, uint64_t highest, uint64_t keep_n
 		    st.st_mtim.tv_sec < 0)
 			continue;
 		at_ns = (uint64_t)st.st_mtim.tv_sec * CLOCK_NS_PER_SEC;
-		if (now_real_ns > at_ns && now_real_ns - at_ns > keep_ns &&
+		if (clock_aged(now_real_ns, at_ns, keep_ns) &&
 		    unlinkat(dir, entry->d_name, 0) == 0)
 			gone++;
 	}

@@ -168,7 +168,7 @@ void retain_apply(struct retain *r, uint64_t real_ns, uint64_t free_bytes)
 		if (r->front_at == r->front_count)
 			break;
 		file = &r->front[r->front_at];
-		aged = real_ns > file->at_ns && real_ns - file->at_ns >= r->keep_ns;
+		aged = clock_aged(real_ns, file->at_ns, r->keep_ns);
 		early = (r->keep_bytes > 0 && r->bytes > r->keep_bytes) ||
 			free_bytes < r->min_free;
 		if (!aged && !early)

@@ -68,6 +68,21 @@ Test(km_err, cleanup)
 	cr_assert_str_eq(km_rc_name((enum km_rc) - 1000), "unknown");
 }
 
+Test(clock, ages_within_reason)
+{
+	const uint64_t day = 86400 * CLOCK_NS_PER_SEC,
+		       since = UINT64_C(20000) * 86400000000000;
+
+	cr_assert(!clock_aged(since + 7 * day - 1, since, 7 * day));
+	cr_assert(clock_aged(since + 7 * day, since, 7 * day));
+	cr_assert(clock_aged(since, since, 0));
+	cr_assert(clock_aged(since + 372 * day, since, 7 * day), "off for a year");
+	cr_assert(!clock_aged(since + 372 * day + 1, since, 7 * day), "the clock leapt");
+	cr_assert(!clock_aged(UINT64_MAX, since, 7 * day));
+	cr_assert(!clock_aged(since - 1, since, 0), "from the future");
+	cr_assert(!clock_aged(0, since, 7 * day));
+}
+
 Test(clock, formats_and_adds)
 {
 	char text[CLOCK_TEXT_MAX];
