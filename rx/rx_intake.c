@@ -164,8 +164,12 @@ int rx_intake_choose(struct rx_intake *in, struct km_err *err)
 		return make_pump(in, err);
 	if (take_sockets(in, &in->sockets, &refused, err) == 0)
 		return 0;
-	if (!refused || in->config->capture != RX_CAPTURE_AUTO)
+	if (!refused)
 		return -1;
+	if (in->config->capture != RX_CAPTURE_AUTO)
+		return km_err_set(err, EX_OSERR,
+				  "the kernel refuses the receive ring, and "
+				  "`capture` asks for no other way");
 	log_event(EVENT_INTAKE_PUMP, "the kernel refuses the receive ring: libpcap serves");
 	return make_pump(in, err);
 }

@@ -85,6 +85,8 @@
 
 /* rx: appended by the owner of rx/ */
 #define EVENTS_RX(X)                                                                       \
+	X(INTAKE_REFUSED, "intake.refused", LOG_WARNING,                                   \
+	  "the kernel refuses the receive ring")                                           \
 	X(INTAKE_PUMP, "intake.pump", LOG_WARNING, "the receive ring is refused, libpcap serves") \
 	X(FLOORS_FAILED, "floors.failed", LOG_ERR,                                         \
 	  "epoch and lane floors could not be stored")                                     \

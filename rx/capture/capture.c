@@ -177,6 +177,9 @@ int capture_main(struct role_ctx *ctx)
 	}
 	if (rc == 0 || err.code == 0)
 		return 0;
-	log_event(EVENT_DAEMON_FAILED, "%s", err.text);
+	/* The supervisor may go on with libpcap: no failure of the daemon yet. */
+	log_event(err.code == INTAKE_EXIT_REFUSED ? EVENT_INTAKE_REFUSED
+						  : EVENT_DAEMON_FAILED,
+		  "%s", err.text);
 	return err.code;
 }

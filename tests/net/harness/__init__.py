@@ -8,6 +8,7 @@ emulator, file trees, TAP. Python standard library only.
     procs     processes in namespaces, waiting for a line, roles of a daemon
     emu       the link emulator: start, control, list, summary
     aim       kill -9 at a point of a process's work
+    interpose a clock and a kernel as they might be
     tree      make and compare directory trees
     config    INI files
     stats     interface counters, memory of a process, status of a daemon

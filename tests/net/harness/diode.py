@@ -132,16 +132,16 @@ class Diode:
 
     # -- running -----------------------------------------------------------------------
 
-    def start_tx(self, wait=True, expect=(0,)):
+    def start_tx(self, wait=True, expect=(0,), env=None):
         self.tx = Process([self.tx_program, "run", "--config", self.tx_config],
-                          self._at("logs"), "tx", ns=self.path.tx.ns, expect=expect)
+                          self._at("logs"), "tx", ns=self.path.tx.ns, expect=expect, env=env)
         if wait:
             self.tx.wait_line(r"daemon\.ready", START_SECONDS)
         return self.tx
 
-    def start_rx(self, wait=True, expect=(0,)):
+    def start_rx(self, wait=True, expect=(0,), env=None):
         self.rx = Process([self.rx_program, "run", "--config", self.rx_config],
-                          self._at("logs"), "rx", ns=self.path.rx.ns, expect=expect)
+                          self._at("logs"), "rx", ns=self.path.rx.ns, expect=expect, env=env)
         if wait:
             self.rx.wait_line(r"daemon\.ready", START_SECONDS)
         return self.rx
