@@ -233,6 +233,55 @@ Test(publish_files, generations)
 	rig_free(&rig);
 }
 
+/*
+ * What is lower never comes over what is higher: neither a lower number, nor a higher one of a
+ * lower chain, nor after a restart, nor when the higher one is a former content itself.
+ */
+Test(publish_files, a_lower_one_never_replaces_a_higher)
+{
+	static const struct {
+		int64_t chain;
+		uint64_t number, manifest;
+		bool on_top, restart;
+	} come[] = {
+		{0, 5, 5, true, false},	    {0, 4, 4, false, false},
+		{-5, 900, 7, false, false}, {0, 3, 3, false, true},
+		{-5, 901, 8, false, true},  {5, 1, 1, true, false},
+		{0, 6, 6, false, false},    {-5, 902, 9, false, true},
+		{5, 2, 2, true, true},
+	};
+	struct rig_object o, top = {0};
+
+	rig_init(&rig, NULL);
+	rig_start(&rig);
+	for (unsigned i = 0; i < KM_COUNT(come); i++) {
+		char name[64];
+
+		if (come[i].restart) {
+			rig_stop(&rig);
+			rig_start(&rig);
+		}
+		o = object(come[i].number, "d/state.csv", 1000 + i, 100 + i);
+		o.chain += (uint64_t)come[i].chain;
+		rig_data(&rig, &o);
+		rig_manifest(&rig, &o, 1, come[i].manifest, NULL, NULL);
+		rig_settle(&rig);
+		if (come[i].on_top)
+			top = o;
+		cr_expect(rig_has(&rig, "tree", "d/state.csv", top.seed, top.size), "%u",
+			  i);
+		snprintf(name, sizeof(name), "%llu-%012llu/d/state.csv",
+			 (unsigned long long)o.chain, (unsigned long long)o.number);
+		cr_expect(come[i].on_top ||
+				  rig_has(&rig, "generations", name, o.seed, o.size),
+			  "%u: verified, and kept beside", i);
+	}
+	cr_expect_eq(rig_count_files(&rig, "generations"), KM_COUNT(come) - 1);
+	expect("objects_published", KM_COUNT(come));
+	cr_expect_eq(rig_count_files(&rig, ".incoming"), 0);
+	rig_free(&rig);
+}
+
 Test(publish_files, replace_refused)
 {
 	struct rig_object a = object(1, "x", 10, 1), b = object(2, "x", 10, 2);
