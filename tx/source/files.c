@@ -17,8 +17,10 @@ static void stumble(struct files *f, const struct km_err *err, uint64_t now_ns)
 {
 	f->counts->journal_errors++;
 	f->retry_ns = now_ns + FILES_RETRY_NS;
-	log_event_limited(EVENT_JOURNAL_FAILED, "%s channel=%s", err->text,
-			  f->channel->name);
+	log_event_limited(
+		EVENT_JOURNAL_FAILED,
+		"%s: free the disk or mend the state directory, the files wait channel=%s",
+		err->text, f->channel->name);
 }
 
 static uint64_t lane_bytes(const struct files *f)

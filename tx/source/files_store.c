@@ -338,8 +338,10 @@ int files_withdraw(struct files *f, unsigned object, uint8_t reason)
 
 	if (journal_withdraw(&f->journal, f->batch->first + object, reason, &err) != 0) {
 		f->counts->journal_errors++;
-		log_event_limited(EVENT_JOURNAL_FAILED, "%s channel=%s", err.text,
-				  f->channel->name);
+		log_event_limited(EVENT_JOURNAL_FAILED,
+				  "%s: free the disk or mend the state directory, the "
+				  "files wait channel=%s",
+				  err.text, f->channel->name);
 		return -1;
 	}
 	o->reason = reason;
