@@ -29,7 +29,7 @@ class Aim:
         return " ".join((self.role, self.call, self.when, *self.options))
 
 
-def strike(pid, what, count=1, steps=1, limit_ms=5000):
+def strike(pid, what, count=1, steps=1, limit_ms=20000):
     """Kill PID as aimed, at the COUNT-th such call or the STEPS-th instruction there. True:
     done. False: it did not come to that within the limit and was not touched. None: it ended
     by itself."""
