@@ -96,11 +96,11 @@ static void square_invert(uint8_t *square, const struct losses *lost, unsigned M
 		}
 }
 
-/* Survivors by matrix: the coefficients of each used row, and row itself with 1. */
+/* Survivors by matrix, and the coefficients of each used row. */
 struct terms {
-	unsigned count; /* survivors; position `count` is left for the row's own symbol */
-	const uint8_t *src[FEC_SOURCES_MAX + 1];
-	uint8_t coef[FEC_MATRIX_ROWS][FEC_SOURCES_MAX + 1];
+	unsigned count;
+	const uint8_t *src[FEC_SOURCES_MAX];
+	uint8_t coef[FEC_MATRIX_ROWS][FEC_SOURCES_MAX];
 };
 
 static void terms_list(struct terms *terms, const struct losses *lost, unsigned M,
@@ -115,32 +115,49 @@ static void terms_list(struct terms *terms, const struct losses *lost, unsigned 
 			terms->coef[i][count] = fec_generator(M, lost->row[i], esi);
 		terms->src[count++] = present[esi];
 	}
-	for (unsigned i = 0; i < lost->count; i++)
-		terms->coef[i][count] = 1;
 	terms->count = count;
 }
 
 /* Pointers to the e syndromes of one strip, relative to that strip. */
 static void strip_syndromes(const struct fec_scratch *s, const struct losses *lost,
 			    const struct fec_geometry *geo, const uint8_t *const *present,
-			    struct terms *terms, size_t off, size_t n,
+			    const struct terms *terms, size_t off, size_t n, size_t ahead,
 			    const uint8_t **syndrome)
 {
-	const struct fec_ops *ops = fec_ops_now();
 	const bool by_matrix = lost->count <= FEC_MATRIX_ROWS;
+	uint8_t *at[FEC_MATRIX_ROWS];
 
 	if (!by_matrix)
-		fec_strip_rows(s, geo->M, present, geo->k, off, n);
+		fec_strip_rows(s, geo->M, present, geo->k, off, n, ahead);
 	for (unsigned i = 0; i < lost->count; i++) {
-		uint8_t *at = s->sum + lost->row[i] * s->stride;
+		uint8_t *sum = s->sum + lost->row[i] * s->stride;
 
-		if (by_matrix) {
-			terms->src[terms->count] = lost->sym[i];
-			ops->dot(at, terms->src, terms->coef[i], terms->count + 1, off, n);
-		} else {
-			ops->muladd(at, lost->sym[i] + off, 1, n);
-		}
-		syndrome[i] = at;
+		if (by_matrix)
+			at[i] = sum;
+		syndrome[i] = sum;
+	}
+	if (by_matrix)
+		fec_ops_now()->dot(at, lost->count, terms->src, terms->coef[0],
+				   sizeof(terms->coef[0]), terms->count, off, n);
+	for (unsigned i = 0; i < lost->count; i++)
+		fec_ops_now()->muladd(s->sum + lost->row[i] * s->stride, lost->sym[i] + off,
+				      1, n);
+}
+
+/* The lost symbols of one strip from its syndromes. */
+static void strip_solve(const struct fec_scratch *s, const struct losses *lost,
+			uint8_t *const *src, const uint8_t *const *syndrome, size_t off,
+			size_t n)
+{
+	const unsigned e = lost->count;
+
+	for (unsigned i = 0; i < e; i += FEC_DOT_ROWS) {
+		const unsigned rows = e - i < FEC_DOT_ROWS ? e - i : FEC_DOT_ROWS;
+		uint8_t *dst[FEC_DOT_ROWS];
+
+		for (unsigned r = 0; r < rows; r++)
+			dst[r] = src[lost->esi[i + r]] + off;
+		fec_ops_now()->dot(dst, rows, syndrome, s->square + i * e, e, e, 0, n);
 	}
 }
 
@@ -157,14 +174,11 @@ static void restore(const struct fec_scratch *s, const struct losses *lost,
 	square_invert(s->square, lost, geo->M);
 	if (e <= FEC_MATRIX_ROWS)
 		terms_list(&terms, lost, geo->M, present, geo->k);
-	for (size_t off = 0; off < symbol_size; off += s->strip) {
-		const size_t n =
-			symbol_size - off < s->strip ? symbol_size - off : s->strip;
-
-		strip_syndromes(s, lost, geo, present, &terms, off, n, syndrome);
-		for (unsigned i = 0; i < e; i++)
-			fec_ops_now()->dot(src[lost->esi[i]] + off, syndrome,
-					   s->square + i * e, e, 0, n);
+	for (size_t off = 0, n; off < symbol_size; off += n) {
+		n = fec_strip_next(s, symbol_size, &off);
+		strip_syndromes(s, lost, geo, present, &terms, off, n,
+				off + n < symbol_size ? s->strip : 0, syndrome);
+		strip_solve(s, lost, src, syndrome, off, n);
 	}
 }
 

@@ -9,60 +9,95 @@
 
 #include "fec_layout.h"
 
-void fec_strip_chunk(uint8_t *rows, size_t stride, unsigned M, const uint8_t *const *src,
-		     unsigned count, unsigned chunk, size_t off, size_t n)
+/* Stack that slots_flush() takes: a strip of every row. */
+#define FLUSH_BYTES 16384u
+
+/* What an absent source is read from. */
+static _Alignas(64) const uint8_t zeros[FEC_STRIP_MAX];
+
+/* The last, incomplete line of all chunks: zero-padded in the work rows. */
+static void padded_add(struct fec_chunk chunk, size_t left)
 {
-	const size_t whole = fec_lines(n);
+	const uint8_t *row[FEC_ROWS_MAX], *const *src = chunk.src;
+	const unsigned count = chunk.count;
 
-	for (unsigned i = 0; i < M; i++) {
-		uint8_t *row = rows + i * stride;
-		const size_t have = i < count && src[i] ? n : 0;
+	chunk.ahead = 0;
+	chunk.count = 1;
+	chunk.src = row;
+	for (unsigned c = 0; c < count; c++, src += chunk.M) {
+		for (unsigned i = 0; i < chunk.M; i++) {
+			uint8_t *padded = chunk.work + i * chunk.work_stride;
 
-		if (have)
-			memcpy(row, src[i] + off, have);
-		memset(row + have, 0, whole - have);
+			memcpy(padded, src[i], left);
+			memset(padded + left, 0, FEC_LINE - left);
+			row[i] = padded;
+		}
+		fec_ops_now()->ifft_add(&chunk, FEC_LINE);
+		chunk.base += chunk.M;
+		chunk.first = 0;
 	}
-	/* Chunk 0 of the sources stands right behind the rows' own M positions. */
-	fec_ops_now()->ifft(rows, stride, M, (chunk + 1) * M, whole);
 }
 
-static void rows_add(uint8_t *sum, const uint8_t *rows, size_t stride, unsigned M, size_t n)
+/*
+ * Bytes off .. off + n - 1 of k sources (NULL: zeros), the first of them the first of a
+ * chunk, into chunk.sum. Whole lines are read where they lie.
+ */
+static void chunks_add(struct fec_chunk chunk, const uint8_t *const *src, unsigned k,
+		       size_t off, size_t n)
 {
-	const struct fec_ops *ops = fec_ops_now();
+	const size_t left = n % FEC_LINE, whole = n - left;
+	const uint8_t *row[FEC_POSITIONS];
 
-	for (unsigned i = 0; i < M; i++)
-		ops->muladd(sum + i * stride, rows + i * stride, 1, n);
+	chunk.src = row;
+	chunk.count = (k + chunk.M - 1) / chunk.M;
+	for (unsigned i = 0; i < chunk.count * chunk.M; i++)
+		row[i] = i < k && src[i] ? src[i] + off : zeros;
+	if (whole)
+		fec_ops_now()->ifft_add(&chunk, whole);
+	if (!left)
+		return;
+	for (unsigned i = 0; i < chunk.count * chunk.M; i++)
+		if (row[i] != zeros)
+			row[i] += whole;
+	chunk.sum += whole;
+	padded_add(chunk, left);
 }
 
 void fec_strip_rows(const struct fec_scratch *s, unsigned M, const uint8_t *const *src,
-		    unsigned k, size_t off, size_t n)
+		    unsigned k, size_t off, size_t n, size_t ahead)
 {
-	const size_t whole = fec_lines(n);
+	const struct fec_chunk chunk = {
+		.work = s->chunk,
+		.sum = s->sum,
+		.work_stride = s->stride,
+		.sum_stride = s->stride,
+		.ahead = ahead,
+		.M = M,
+		.base = M, /* the sources stand right behind the rows' own M positions */
+		.first = 1,
+	};
 
-	for (unsigned first = 0, chunk = 0; first < k; first += M, chunk++) {
-		const unsigned count = k - first < M ? k - first : M;
-		uint8_t *rows = chunk == 0 ? s->sum : s->chunk;
-
-		fec_strip_chunk(rows, s->stride, M, src + first, count, chunk, off, n);
-		if (chunk > 0)
-			rows_add(s->sum, s->chunk, s->stride, M, whole);
-	}
-	fec_ops_now()->fft(s->sum, s->stride, M, 0, whole);
+	chunks_add(chunk, src, k, off, n);
+	fec_ops_now()->fft(s->sum, s->stride, M, 0, fec_lines(n));
 }
 
-/* The sources of one row that are not zero, with their coefficients. */
-static unsigned row_terms(unsigned M, unsigned row, const uint8_t *const *src, unsigned k,
-			  const uint8_t **term, uint8_t *coef)
+/* m rows by matrix: each source that is not zero is read once for all of them. */
+static void block_by_matrix(const struct fec_geometry *geo, size_t symbol_size,
+			    const uint8_t *const *src, uint8_t *const *repair)
 {
+	const uint8_t *term[FEC_SOURCES_MAX];
+	uint8_t coef[FEC_MATRIX_ROWS][FEC_SOURCES_MAX];
 	unsigned count = 0;
 
-	for (unsigned esi = 0; esi < k; esi++) {
+	for (unsigned esi = 0; esi < geo->k; esi++) {
 		if (!src[esi])
 			continue;
-		term[count] = src[esi];
-		coef[count++] = fec_generator(M, row, esi);
+		for (unsigned row = 0; row < geo->m; row++)
+			coef[row][count] = fec_generator(geo->M, row, esi);
+		term[count++] = src[esi];
 	}
-	return count;
+	fec_ops_now()->dot(repair, geo->m, term, coef[0], sizeof(coef[0]), count, 0,
+			   symbol_size);
 }
 
 int fec_encode_block(const struct fec_geometry *geo, size_t symbol_size,
@@ -77,21 +112,13 @@ int fec_encode_block(const struct fec_geometry *geo, size_t symbol_size,
 	if (!fec_scratch_open(&s, geo->M, symbol_size, scratch, scratch_len))
 		return FEC_ERR_WORK;
 	if (geo->m <= FEC_MATRIX_ROWS) {
-		const uint8_t *term[FEC_SOURCES_MAX];
-		uint8_t coef[FEC_SOURCES_MAX];
-
-		for (unsigned row = 0; row < geo->m; row++) {
-			const unsigned count =
-				row_terms(geo->M, row, src, geo->k, term, coef);
-
-			fec_ops_now()->dot(repair[row], term, coef, count, 0, symbol_size);
-		}
+		block_by_matrix(geo, symbol_size, src, repair);
 		return FEC_OK;
 	}
-	for (size_t off = 0; off < symbol_size; off += s.strip) {
-		const size_t n = symbol_size - off < s.strip ? symbol_size - off : s.strip;
-
-		fec_strip_rows(&s, geo->M, src, geo->k, off, n);
+	for (size_t off = 0, n; off < symbol_size; off += n) {
+		n = fec_strip_next(&s, symbol_size, &off);
+		fec_strip_rows(&s, geo->M, src, geo->k, off, n,
+			       off + n < symbol_size ? s.strip : 0);
 		for (unsigned row = 0; row < geo->m; row++)
 			memcpy(repair[row] + off, s.sum + row * s.stride, n);
 	}
@@ -157,13 +184,17 @@ static void slot_fill(struct fec_encoder *enc, unsigned slot, const uint8_t *sym
 	enc->filled[slot / 64] |= UINT64_C(1) << slot % 64;
 }
 
-/* Transform what is in the slots and add it. */
+/*
+ * Transform what is in the slots and add it. What stands between two passes is kept on the
+ * stack, where the next encoder finds the same lines still in the cache.
+ */
 static void slots_flush(struct fec_encoder *enc)
 {
-	const struct fec_ops *ops = fec_ops_now();
+	_Alignas(64) uint8_t work[FLUSH_BYTES];
 	const size_t whole = fec_lines(enc->symbol_size);
 	const unsigned M = enc->M;
-	const size_t strip = fec_strip_bytes(M, enc->symbol_size);
+	const size_t strip = FLUSH_BYTES / M;
+	const uint8_t *row[FEC_ROWS_MAX];
 
 	if (!enc->filled[0] && !enc->filled[1])
 		return;
@@ -171,19 +202,24 @@ static void slots_flush(struct fec_encoder *enc)
 		if (!(enc->filled[i / 64] >> i % 64 & 1))
 			slot_fill(enc, i, NULL, 0);
 	for (size_t off = 0; off < whole; off += strip) {
-		const size_t n = whole - off < strip ? whole - off : strip;
+		const struct fec_chunk chunk = {
+			.src = row,
+			.work = work,
+			.sum = enc->acc + off,
+			.work_stride = strip,
+			.sum_stride = enc->stride,
+			.ahead = off + strip < whole ? strip : 0,
+			.M = M,
+			.base = (enc->chunk + 1u) * M,
+			.count = 1,
+			.first = !enc->live,
+		};
 
-		ops->ifft(enc->slots + off, enc->stride, M, (enc->chunk + 1u) * M, n);
-		if (enc->live)
-			rows_add(enc->acc + off, enc->slots + off, enc->stride, M, n);
+		for (unsigned i = 0; i < M; i++)
+			row[i] = enc->slots + i * enc->stride + off;
+		fec_ops_now()->ifft_add(&chunk, whole - off < strip ? whole - off : strip);
 	}
-	if (!enc->live) {
-		uint8_t *made = enc->slots;
-
-		enc->slots = enc->acc;
-		enc->acc = made;
-		enc->live = 1;
-	}
+	enc->live = 1;
 	enc->filled[0] = enc->filled[1] = 0;
 }
 
@@ -198,6 +234,16 @@ static int feed_check(const struct fec_encoder *enc, enum fec_feed feed, unsigne
 	return FEC_OK;
 }
 
+/* A source of a matrix-sized code into all rows. */
+static void columns_add(struct fec_encoder *enc, unsigned esi, const uint8_t *sym,
+			size_t len)
+{
+	acc_make(enc);
+	for (unsigned row = 0; row < enc->M; row++)
+		fec_ops_now()->muladd(enc->acc + row * enc->stride, sym,
+				      fec_generator(enc->M, row, esi), len);
+}
+
 int fec_encode_add(struct fec_encoder *enc, unsigned esi, const uint8_t *sym, size_t len)
 {
 	const unsigned M = enc->M;
@@ -209,10 +255,7 @@ int fec_encode_add(struct fec_encoder *enc, unsigned esi, const uint8_t *sym, si
 		return FEC_ERR_GEOMETRY;
 	enc->next_esi = (uint16_t)(esi + 1);
 	if (adds_columns(M)) {
-		acc_make(enc);
-		for (unsigned row = 0; row < M; row++)
-			fec_ops_now()->muladd(enc->acc + row * enc->stride, sym,
-					      fec_generator(M, row, esi), len);
+		columns_add(enc, esi, sym, len);
 		return FEC_OK;
 	}
 	if (esi / M != enc->chunk) {
@@ -223,30 +266,6 @@ int fec_encode_add(struct fec_encoder *enc, unsigned esi, const uint8_t *sym, si
 	if (esi % M == M - 1)
 		slots_flush(enc);
 	return FEC_OK;
-}
-
-/* Chunk of a matrix-sized code: each row plus n terms in one pass. */
-static void columns_add(struct fec_encoder *enc, unsigned first_esi,
-			const uint8_t *const *src, unsigned n)
-{
-	const uint8_t *term[FEC_MATRIX_ROWS + 1];
-	uint8_t coef[FEC_MATRIX_ROWS + 1];
-
-	acc_make(enc);
-	for (unsigned row = 0; row < enc->M; row++) {
-		uint8_t *acc = enc->acc + row * enc->stride;
-		unsigned count = 1;
-
-		term[0] = acc;
-		coef[0] = 1;
-		for (unsigned i = 0; i < n; i++) {
-			if (!src[i])
-				continue;
-			term[count] = src[i];
-			coef[count++] = fec_generator(enc->M, row, first_esi + i);
-		}
-		fec_ops_now()->dot(acc, term, coef, count, 0, enc->symbol_size);
-	}
 }
 
 int fec_encode_chunk(struct fec_encoder *enc, unsigned first_esi, const uint8_t *const *src,
@@ -264,22 +283,25 @@ int fec_encode_chunk(struct fec_encoder *enc, unsigned first_esi, const uint8_t 
 		return FEC_ERR_WORK;
 	enc->next_esi = (uint16_t)(first_esi + M);
 	if (adds_columns(M)) {
-		columns_add(enc, first_esi, src, n);
+		for (unsigned i = 0; i < n; i++)
+			if (src[i])
+				columns_add(enc, first_esi + i, src[i], enc->symbol_size);
 		return FEC_OK;
 	}
 	for (size_t off = 0; off < enc->symbol_size; off += s.strip) {
 		const size_t left = enc->symbol_size - off;
-		const size_t len = left < s.strip ? left : s.strip;
+		const struct fec_chunk chunk = {
+			.work = s.chunk,
+			.sum = enc->acc + off,
+			.work_stride = s.stride,
+			.sum_stride = enc->stride,
+			.ahead = left > s.strip ? s.strip : 0,
+			.M = M,
+			.base = first_esi + M,
+			.first = !enc->live,
+		};
 
-		if (!enc->live) {
-			fec_strip_chunk(enc->acc + off, enc->stride, M, src, n,
-					first_esi / M, off, len);
-			continue;
-		}
-		fec_strip_chunk(s.chunk, s.stride, M, src, n, first_esi / M, off, len);
-		for (unsigned i = 0; i < M; i++)
-			fec_ops_now()->muladd(enc->acc + i * enc->stride + off,
-					      s.chunk + i * s.stride, 1, fec_lines(len));
+		chunks_add(chunk, src, n, off, left < s.strip ? left : s.strip);
 	}
 	enc->live = 1;
 	return FEC_OK;

@@ -25,6 +25,8 @@ extern const uint8_t fec_table_point[256];
 extern const uint8_t fec_table_nibble[256][32];
 /* [c]: the 8 x 8 bit matrix of "times c" in the layout of GF2P8AFFINEQB. */
 extern const uint64_t fec_table_affine[256];
+/* [i] = fec_table_affine[w(i)]: every factor of every transform, by point number. */
+extern const uint64_t fec_table_affine_point[256];
 
 static inline uint8_t fec_mul(uint8_t a, uint8_t b)
 {

@@ -18,29 +18,53 @@
 /* Bytes. Strides and lengths of transform rows are multiples of it, rows start on one. */
 #define FEC_LINE 64u
 
+/* Most rows that one call of dot makes: each source vector is loaded once for all. */
+#define FEC_DOT_ROWS 4u
+/* Fewest rows of a transform. Codes of fewer rows go by the matrix. */
+#define FEC_FFT_ROWS 8u
+
+/* Chunks of M sources on their way into the sum of chunks; see ifft_add. */
+struct fec_chunk {
+	const uint8_t *const *src; /* count * M, each n bytes at any address */
+	uint8_t *work;		   /* M rows for what stands between two passes */
+	uint8_t *sum;		   /* M rows */
+	size_t work_stride, sum_stride;
+	size_t ahead; /* bytes: where src goes on to be read next; fetched meanwhile. 0: no */
+	unsigned M, base; /* base: of the first chunk; M more for each after it */
+	unsigned count;	  /* chunks, at least 1 */
+	int first;	  /* the sum is made, not added to */
+};
+
 struct fec_ops {
 	/* dst[t] ^= c * src[t] for t < n. dst and src are equal or do not overlap. */
 	void (*muladd)(uint8_t *dst, const uint8_t *src, uint8_t c, size_t n);
 
 	/*
-	 * dst[t] = sum over i < count of coef[i] * src[i][off + t], for t < n. One of the
-	 * src[i] + off may equal dst; otherwise no overlap. count = 0 gives zeros.
+	 * dst[r][t] = sum over i < count of coef[r * pitch + i] * src[i][off + t], for
+	 * r < rows <= FEC_DOT_ROWS, t < n. dst overlap neither src nor one another.
+	 * count = 0 gives zeros.
 	 */
-	void (*dot)(uint8_t *dst, const uint8_t *const *src, const uint8_t *coef,
-		    unsigned count, size_t off, size_t n);
+	void (*dot)(uint8_t *const *dst, unsigned rows, const uint8_t *const *src,
+		    const uint8_t *coef, size_t pitch, unsigned count, size_t off,
+		    size_t n);
 
 	/*
-	 * In place, over M rows of n bytes that start stride bytes apart, M a power of
-	 * two, base a multiple of M, base + M <= 256; n and stride multiples of FEC_LINE,
-	 * rows aligned to it. fft: coefficients d_0..d_(M-1) in the basis X_i(x) = product
-	 * over the bits j set in i of s_j(x), s_0(x) = x, s_(j+1)(x) = s_j(x)^2 + s_j(x),
-	 * become values at the points w(base)..w(base + M - 1). ifft: the reverse.
+	 * The transforms: M a power of two, FEC_FFT_ROWS <= M <= FEC_ROWS_MAX, base a
+	 * multiple of M, base + count * M <= 256; n and strides multiples of FEC_LINE, rows
+	 * aligned to it. Coefficients d_0..d_(M-1) are in the basis X_i(x) = product over
+	 * the bits j set in i of s_j(x), s_0(x) = x, s_(j+1)(x) = s_j(x)^2 + s_j(x).
+	 *
+	 * ifft_add: the sources of a chunk are values at the points w(base)..w(base + M - 1);
+	 * the coefficients of all chunks are added to the sum. Nothing of src but n bytes is read; work and
+	 * sum overlap nothing. fft: coefficients in rows become, in place, values at
+	 * w(base)..w(base + M - 1).
 	 */
-	void (*ifft)(uint8_t *rows, size_t stride, unsigned M, unsigned base, size_t n);
+	void (*ifft_add)(const struct fec_chunk *chunk, size_t n);
 	void (*fft)(uint8_t *rows, size_t stride, unsigned M, unsigned base, size_t n);
 };
 
 extern const struct fec_ops fec_ops_scalar;
+extern const struct fec_ops fec_ops_neon;
 extern const struct fec_ops fec_ops_ssse3;
 extern const struct fec_ops fec_ops_avx2;
 extern const struct fec_ops fec_ops_gfni256;

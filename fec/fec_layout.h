@@ -18,6 +18,9 @@
  * 4 + 1.5 log2 M vector operations per source vector, the matrix 2 per row. */
 #define FEC_MATRIX_ROWS 4u
 
+/* Bytes of the longest strip. */
+#define FEC_STRIP_MAX 1024u
+
 /* Scratch memory, cut up. */
 struct fec_scratch {
 	uint8_t *sum;	 /* M rows: the accumulator */
@@ -37,6 +40,13 @@ size_t fec_lines_odd(size_t n);
 /* Length of a strip, a multiple of FEC_LINE, for rows held in M rows of work memory. */
 size_t fec_strip_bytes(unsigned M, size_t symbol_size);
 
+/*
+ * Length of the strip at *off < symbol_size. The last one is whole lines too wherever the
+ * symbol has a line to give: it then begins a little before *off, which is moved back, and
+ * does some bytes a second time, for less than padding costs.
+ */
+size_t fec_strip_next(const struct fec_scratch *s, size_t symbol_size, size_t *off);
+
 /* First line boundary at or above p. */
 uint8_t *fec_align(void *p);
 
@@ -46,17 +56,10 @@ bool fec_scratch_open(struct fec_scratch *s, unsigned M, size_t symbol_size, voi
 
 /*
  * All M rows over one strip, by transform, into s->sum: bytes off .. off + n - 1 of the k
- * sources, src[i] = NULL meaning zeros; n <= s->strip.
+ * sources, src[i] = NULL meaning zeros; n <= s->strip. ahead: how far on the sources will
+ * be read next, 0 if they will not.
  */
 void fec_strip_rows(const struct fec_scratch *s, unsigned M, const uint8_t *const *src,
-		    unsigned k, size_t off, size_t n);
-
-/*
- * Load bytes off .. off + n - 1 of count <= M sources into the M rows of s->chunk or
- * s->sum, NULL and missing ones as zeros, every row zero-padded to a whole line; then
- * inverse transform them as chunk number `chunk` of the block.
- */
-void fec_strip_chunk(uint8_t *rows, size_t stride, unsigned M, const uint8_t *const *src,
-		     unsigned count, unsigned chunk, size_t off, size_t n);
+		    unsigned k, size_t off, size_t n, size_t ahead);
 
 #endif

@@ -99,6 +99,11 @@ static uint8_t point(unsigned i)
 	return points[i];
 }
 
+static uint8_t itself(unsigned i)
+{
+	return (uint8_t)i;
+}
+
 static void put_products(FILE *out)
 {
 	fprintf(out, "const uint8_t fec_table_mul[256][256] = {");
@@ -116,10 +121,15 @@ static void put_products(FILE *out)
 				times((uint8_t)c, (uint8_t)(i < 16 ? i : (i - 16) << 4)));
 		fprintf(out, "},");
 	}
-	fprintf(out, "\n};\n_Alignas(64) const uint64_t fec_table_affine[256] = {");
-	for (unsigned c = 0; c < 256; c++)
-		fprintf(out, "%s0x%016llxu,", c % 4 ? " " : "\n\t",
-			(unsigned long long)affine((uint8_t)c));
+	fprintf(out, "\n};\n");
+}
+
+static void put_matrices(FILE *out, const char *name, uint8_t (*factor)(unsigned))
+{
+	fprintf(out, "_Alignas(64) const uint64_t %s[256] = {", name);
+	for (unsigned i = 0; i < 256; i++)
+		fprintf(out, "%s0x%016llxu,", i % 4 ? " " : "\n\t",
+			(unsigned long long)affine(factor(i)));
 	fprintf(out, "\n};\n");
 }
 
@@ -144,6 +154,8 @@ int main(int argc, char **argv)
 	put_bytes(out, "fec_table_exp", 255, power_of_z);
 	put_bytes(out, "fec_table_point", 256, point);
 	put_products(out);
+	put_matrices(out, "fec_table_affine", itself);
+	put_matrices(out, "fec_table_affine_point", point);
 	if (fclose(out) != 0) {
 		perror(argv[1]);
 		return 74;

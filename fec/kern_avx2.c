@@ -60,15 +60,32 @@ static inline struct vec_factor vec_factor_of(uint8_t c)
 				   both_lanes(fec_table_nibble[c] + 16)};
 }
 
-static inline vec vec_mul(vec v, struct vec_factor f)
+struct vec_split {
+	vec low, high; /* nibbles */
+};
+
+static inline struct vec_split vec_split_of(vec v)
 {
 	const vec nibble = _mm256_set1_epi8(0x0f);
-	const vec low = _mm256_and_si256(v, nibble);
-	const vec high = _mm256_and_si256(_mm256_srli_epi64(v, 4), nibble);
 
-	return _mm256_xor_si256(_mm256_shuffle_epi8(f.low, low),
-				_mm256_shuffle_epi8(f.high, high));
+	return (struct vec_split){_mm256_and_si256(v, nibble),
+				  _mm256_and_si256(_mm256_srli_epi64(v, 4), nibble)};
 }
+
+static inline vec vec_mul_split(struct vec_split v, struct vec_factor f)
+{
+	return vec_xor(_mm256_shuffle_epi8(f.low, v.low),
+		       _mm256_shuffle_epi8(f.high, v.high));
+}
+
+static inline vec vec_mul(vec v, struct vec_factor f)
+{
+	return vec_mul_split(vec_split_of(v), f);
+}
+
+#define LOOPS_RADIX_LOG 3
+#define LOOPS_COLUMNS 0
+#define LOOPS_DOT_VECS 1
 
 #include "fec_loops.h"
 

@@ -59,6 +59,24 @@ static inline vec vec_mul(vec v, struct vec_factor f)
 	return _mm256_gf2p8affine_epi64_epi8(v, f.matrix, 0);
 }
 
+struct vec_split {
+	vec whole;
+};
+
+static inline struct vec_split vec_split_of(vec v)
+{
+	return (struct vec_split){v};
+}
+
+static inline vec vec_mul_split(struct vec_split v, struct vec_factor f)
+{
+	return vec_mul(v.whole, f);
+}
+
+#define LOOPS_RADIX_LOG 3
+#define LOOPS_COLUMNS 0
+#define LOOPS_DOT_VECS 2
+
 #include "fec_loops.h"
 
 const struct fec_ops fec_ops_gfni256 = FEC_LOOPS_OPS;

@@ -55,10 +55,33 @@ static inline struct vec_factor vec_factor_of(uint8_t c)
 	return (struct vec_factor){_mm512_set1_epi64((long long)fec_table_affine[c])};
 }
 
+static inline struct vec_factor vec_factor_at(unsigned i)
+{
+	return (struct vec_factor){_mm512_set1_epi64((long long)fec_table_affine_point[i])};
+}
+
 static inline vec vec_mul(vec v, struct vec_factor f)
 {
 	return _mm512_gf2p8affine_epi64_epi8(v, f.matrix, 0);
 }
+
+struct vec_split {
+	vec whole;
+};
+
+static inline struct vec_split vec_split_of(vec v)
+{
+	return (struct vec_split){v};
+}
+
+static inline vec vec_mul_split(struct vec_split v, struct vec_factor f)
+{
+	return vec_mul(v.whole, f);
+}
+
+#define LOOPS_RADIX_LOG 4
+#define LOOPS_COLUMNS 1
+#define LOOPS_DOT_VECS 2
 
 #include "fec_loops.h"
 

@@ -18,19 +18,15 @@ static void scalar_muladd(uint8_t *dst, const uint8_t *src, uint8_t c, size_t n)
 		dst[t] ^= times_c[src[t]];
 }
 
-/* By pieces, source by source: each 256-byte row of the table serves a whole piece. */
-static void scalar_dot(uint8_t *dst, const uint8_t *const *src, const uint8_t *coef,
-		       unsigned count, size_t off, size_t n)
+/* Source by source: each 256-byte row of the table serves a whole row of symbols. */
+static void scalar_dot(uint8_t *const *dst, unsigned rows, const uint8_t *const *src,
+		       const uint8_t *coef, size_t pitch, unsigned count, size_t off,
+		       size_t n)
 {
-	uint8_t sum[4 * FEC_LINE];
-
-	for (size_t t = 0; t < n; t += sizeof(sum)) {
-		const size_t piece = n - t < sizeof(sum) ? n - t : sizeof(sum);
-
-		memset(sum, 0, piece);
+	for (unsigned r = 0; r < rows; r++) {
+		memset(dst[r], 0, n);
 		for (unsigned i = 0; i < count; i++)
-			scalar_muladd(sum, src[i] + off + t, coef[i], piece);
-		memcpy(dst + t, sum, piece);
+			scalar_muladd(dst[r], src[i] + off, coef[r * pitch + i], n);
 	}
 }
 
@@ -60,6 +56,22 @@ static void scalar_ifft(uint8_t *rows, size_t stride, unsigned M, unsigned base,
 	}
 }
 
+static void scalar_ifft_add(const struct fec_chunk *c, size_t n)
+{
+	for (unsigned at = 0; at < c->count * c->M; at += c->M) {
+		for (unsigned i = 0; i < c->M; i++)
+			memmove(c->work + i * c->work_stride, c->src[at + i], n);
+		scalar_ifft(c->work, c->work_stride, c->M, c->base + at, n);
+		for (unsigned i = 0; i < c->M; i++) {
+			uint8_t *sum = c->sum + i * c->sum_stride;
+
+			if (c->first && at == 0)
+				memset(sum, 0, n);
+			scalar_muladd(sum, c->work + i * c->work_stride, 1, n);
+		}
+	}
+}
+
 static void scalar_fft(uint8_t *rows, size_t stride, unsigned M, unsigned base, size_t n)
 {
 	unsigned j = 0, half = 1;
@@ -84,6 +96,6 @@ static void scalar_fft(uint8_t *rows, size_t stride, unsigned M, unsigned base, 
 const struct fec_ops fec_ops_scalar = {
 	.muladd = scalar_muladd,
 	.dot = scalar_dot,
-	.ifft = scalar_ifft,
+	.ifft_add = scalar_ifft_add,
 	.fft = scalar_fft,
 };

@@ -55,14 +55,31 @@ static inline struct vec_factor vec_factor_of(uint8_t c)
 				   vec_load(fec_table_nibble[c] + 16)};
 }
 
-static inline vec vec_mul(vec v, struct vec_factor f)
+struct vec_split {
+	vec low, high; /* nibbles */
+};
+
+static inline struct vec_split vec_split_of(vec v)
 {
 	const vec nibble = _mm_set1_epi8(0x0f);
-	const vec low = _mm_and_si128(v, nibble);
-	const vec high = _mm_and_si128(_mm_srli_epi64(v, 4), nibble);
 
-	return _mm_xor_si128(_mm_shuffle_epi8(f.low, low), _mm_shuffle_epi8(f.high, high));
+	return (struct vec_split){_mm_and_si128(v, nibble),
+				  _mm_and_si128(_mm_srli_epi64(v, 4), nibble)};
 }
+
+static inline vec vec_mul_split(struct vec_split v, struct vec_factor f)
+{
+	return vec_xor(_mm_shuffle_epi8(f.low, v.low), _mm_shuffle_epi8(f.high, v.high));
+}
+
+static inline vec vec_mul(vec v, struct vec_factor f)
+{
+	return vec_mul_split(vec_split_of(v), f);
+}
+
+#define LOOPS_RADIX_LOG 3
+#define LOOPS_COLUMNS 0
+#define LOOPS_DOT_VECS 1
 
 #include "fec_loops.h"
 

@@ -45,23 +45,29 @@ static int muladd_differs(const struct fec_ops *ops)
 
 static int dot_differs(const struct fec_ops *ops)
 {
-	uint8_t want[TEST_LEN + 2 * TEST_MARGIN], got[sizeof(want)];
-	uint8_t data[TEST_SRCS][sizeof(want)], coef[TEST_SRCS];
+	uint8_t want[FEC_DOT_ROWS][TEST_LEN + 2 * TEST_MARGIN],
+		got[FEC_DOT_ROWS][sizeof(*want)];
+	uint8_t data[TEST_SRCS][sizeof(*want)], coef[FEC_DOT_ROWS * TEST_SRCS];
+	uint8_t *want_row[FEC_DOT_ROWS], *got_row[FEC_DOT_ROWS];
 	const uint8_t *src[TEST_SRCS];
 	size_t n = TEST_LEN;
 
 	fill(&data[0][0], sizeof(data), 2);
 	for (unsigned i = 0; i < TEST_SRCS; i++)
 		src[i] = data[i];
+	for (unsigned r = 0; r < FEC_DOT_ROWS; r++) {
+		want_row[r] = want[r] + TEST_MARGIN;
+		got_row[r] = got[r] + TEST_MARGIN;
+	}
 	for (unsigned c = 0; c < 256; c++) {
-		const unsigned count = c % (TEST_SRCS + 1);
+		const unsigned count = c % (TEST_SRCS + 1), rows = c % FEC_DOT_ROWS + 1;
 
 		fill(coef, sizeof(coef), c);
 		coef[0] = (uint8_t)c;
-		fill(want, sizeof(want), c);
+		fill(want[0], sizeof(want), c);
 		memcpy(got, want, sizeof(got));
-		fec_ops_scalar.dot(want + TEST_MARGIN, src, coef, count, 1, n);
-		ops->dot(got + TEST_MARGIN, src, coef, count, 1, n);
+		fec_ops_scalar.dot(want_row, rows, src, coef, TEST_SRCS, count, 1, n);
+		ops->dot(got_row, rows, src, coef, TEST_SRCS, count, 1, n);
 		if (memcmp(got, want, sizeof(got)) != 0)
 			return -1;
 		n = (n + 101) % (TEST_LEN + 1);
@@ -69,34 +75,79 @@ static int dot_differs(const struct fec_ops *ops)
 	return 0;
 }
 
-static int transform_differs(const struct fec_ops *ops)
+struct transform_case {
+	unsigned M, base;
+	size_t n, stride;
+};
+
+/* Few rows leave room for a guard line behind each. */
+static struct transform_case case_of(unsigned M, unsigned base)
 {
-	_Alignas(64) uint8_t want[TEST_ROWS_BYTES], got[TEST_ROWS_BYTES];
+	const size_t n = M <= FEC_ROWS_MAX / 4 ? 2 * FEC_LINE : FEC_LINE;
 
-	for (unsigned M = 1; M <= FEC_ROWS_MAX; M *= 2) {
-		/* Few rows leave room for a guard line behind each. */
-		const size_t n = M <= FEC_ROWS_MAX / 4 ? 2 * FEC_LINE : FEC_LINE;
-		const size_t stride = M <= FEC_ROWS_MAX / 4 ? n + FEC_LINE : n;
+	return (struct transform_case){M, base, n,
+				       M <= FEC_ROWS_MAX / 4 ? n + FEC_LINE : n};
+}
 
-		for (unsigned base = 0; base<FEC_POSITIONS; base += M> 8 ? M : 8 * M) {
+static int ifft_add_differs(const struct fec_ops *ops)
+{
+	_Alignas(64) uint8_t want[TEST_ROWS_BYTES], got[TEST_ROWS_BYTES],
+		work[TEST_ROWS_BYTES];
+	uint8_t data[2 * TEST_ROWS_BYTES + TEST_MARGIN];
+	const uint8_t *src[FEC_POSITIONS];
+
+	fill(data, sizeof(data), 3);
+	for (unsigned M = FEC_FFT_ROWS; M <= FEC_ROWS_MAX; M *= 2)
+		for (unsigned base = 0; base < FEC_POSITIONS; base += M) {
+			const struct transform_case at = case_of(M, base);
+			struct fec_chunk chunk = {
+				.src = src,
+				.work = work,
+				.sum = want,
+				.work_stride = at.stride,
+				.sum_stride = at.stride,
+				.ahead = base % (2 * M) ? FEC_LINE : 0,
+				.M = M,
+				.base = base,
+				.count = base + 2 * M <= FEC_POSITIONS ? 2 : 1,
+				.first = base / M % 3 == 0,
+			};
+
+			for (unsigned i = 0; i < chunk.count * M; i++)
+				src[i] = data + i % TEST_MARGIN + i * at.n;
 			fill(want, sizeof(want), M + base);
 			memcpy(got, want, sizeof(got));
-			fec_ops_scalar.ifft(want, stride, M, base, n);
-			ops->ifft(got, stride, M, base, n);
-			if (memcmp(got, want, sizeof(got)) != 0)
-				return -1;
-			fec_ops_scalar.fft(want, stride, M, base / 2 & ~(M - 1), n);
-			ops->fft(got, stride, M, base / 2 & ~(M - 1), n);
+			fec_ops_scalar.ifft_add(&chunk, at.n);
+			chunk.sum = got;
+			ops->ifft_add(&chunk, at.n);
 			if (memcmp(got, want, sizeof(got)) != 0)
 				return -1;
 		}
-	}
+	return 0;
+}
+
+static int fft_differs(const struct fec_ops *ops)
+{
+	_Alignas(64) uint8_t want[TEST_ROWS_BYTES], got[TEST_ROWS_BYTES];
+
+	for (unsigned M = FEC_FFT_ROWS; M <= FEC_ROWS_MAX; M *= 2)
+		for (unsigned base = 0; base < FEC_POSITIONS; base += M) {
+			const struct transform_case at = case_of(M, base);
+
+			fill(want, sizeof(want), M + base);
+			memcpy(got, want, sizeof(got));
+			fec_ops_scalar.fft(want, at.stride, M, base, at.n);
+			ops->fft(got, at.stride, M, base, at.n);
+			if (memcmp(got, want, sizeof(got)) != 0)
+				return -1;
+		}
 	return 0;
 }
 
 int fec_selftest(const struct fec_ops *ops)
 {
-	if (muladd_differs(ops) || dot_differs(ops) || transform_differs(ops))
+	if (muladd_differs(ops) || dot_differs(ops) || ifft_add_differs(ops) ||
+	    fft_differs(ops))
 		return -1;
 	return 0;
 }

@@ -3,11 +3,13 @@
 #include "fec_field.h"
 #include "fec_layout.h"
 
-/* Bytes of one strip: two times 16 or 32 rows of it stay within a 32 KiB first-level
- * cache. */
-#define STRIP_FEW_ROWS 512u
+/* Bytes of one strip: two times M rows of it stay within a 32 KiB first-level cache. What
+ * is done once a strip costs less the longer it is. */
+#define STRIP_FEW_ROWS FEC_STRIP_MAX
+#define STRIP_FEW 8u
+#define STRIP_SOME_ROWS 512u
+#define STRIP_SOME 32u
 #define STRIP_MANY_ROWS 256u
-#define STRIP_ROWS_LIMIT 32u
 
 bool fec_rows_legal(unsigned M)
 {
@@ -62,10 +64,25 @@ uint8_t *fec_align(void *p)
 
 size_t fec_strip_bytes(unsigned M, size_t symbol_size)
 {
-	const size_t strip = M <= STRIP_ROWS_LIMIT ? STRIP_FEW_ROWS : STRIP_MANY_ROWS;
+	const size_t strip = M <= STRIP_FEW    ? STRIP_FEW_ROWS
+			     : M <= STRIP_SOME ? STRIP_SOME_ROWS
+					       : STRIP_MANY_ROWS;
 	const size_t whole = fec_lines(symbol_size);
 
 	return whole < strip ? whole : strip;
+}
+
+size_t fec_strip_next(const struct fec_scratch *s, size_t symbol_size, size_t *off)
+{
+	const size_t left = symbol_size - *off;
+	const size_t lines = fec_lines(left);
+
+	if (left >= s->strip)
+		return s->strip;
+	if (lines > symbol_size)
+		return left;
+	*off = symbol_size - lines;
+	return lines;
 }
 
 size_t fec_scratch_bytes(unsigned M, size_t symbol_size)

@@ -39,24 +39,35 @@ static void check_muladd(const struct fec_ops *ops, const char *name, struct rng
 		}
 }
 
+/* Rows of targets, each with poison around. */
+static uint8_t want_rows[FEC_DOT_ROWS][LEN_MAX + 2 * POISON];
+static uint8_t got_rows[FEC_DOT_ROWS][LEN_MAX + 2 * POISON];
+
 static void check_dot(const struct fec_ops *ops, const char *name, struct rng *rng)
 {
-	uint8_t data[SRC_MAX][LEN_MAX + 8], coef[SRC_MAX];
+	uint8_t data[SRC_MAX][LEN_MAX + 8], coef[FEC_DOT_ROWS * (SRC_MAX + 1)];
+	uint8_t *want_at[FEC_DOT_ROWS], *got_at[FEC_DOT_ROWS];
 	const uint8_t *src[SRC_MAX];
 
 	rng_fill(rng, &data[0][0], sizeof(data));
 	for (size_t n = 0; n <= LEN_MAX; n++) {
+		const unsigned rows = 1 + n % FEC_DOT_ROWS;
 		const unsigned count = rng_below(rng, SRC_MAX + 1), off = rng_below(rng, 4);
 
-		for (unsigned i = 0; i < SRC_MAX; i++) {
+		for (unsigned i = 0; i < SRC_MAX; i++)
 			src[i] = data[i] + rng_below(rng, 4);
+		for (unsigned i = 0; i < sizeof(coef); i++)
 			coef[i] = (uint8_t)(rng_below(rng, 8) ? rng_next(rng) : 0);
+		for (unsigned r = 0; r < FEC_DOT_ROWS; r++) {
+			want_at[r] = want_rows[r] + POISON - r;
+			got_at[r] = got_rows[r] + POISON - r;
 		}
-		same_poisoned_target(rng);
-		fec_ops_scalar.dot(want + POISON - 1, src, coef, count, off, n);
-		ops->dot(got + POISON - 1, src, coef, count, off, n);
-		cr_assert_arr_eq(got, want, sizeof(got), "%s n %zu count %u", name, n,
-				 count);
+		rng_fill(rng, want_rows[0], sizeof(want_rows));
+		memcpy(got_rows, want_rows, sizeof(got_rows));
+		fec_ops_scalar.dot(want_at, rows, src, coef, SRC_MAX + 1, count, off, n);
+		ops->dot(got_at, rows, src, coef, SRC_MAX + 1, count, off, n);
+		cr_assert(memcmp(got_rows, want_rows, sizeof(got_rows)) == 0,
+			  "%s n %zu rows %u count %u", name, n, rows, count);
 	}
 }
 
@@ -67,13 +78,14 @@ static void check_guards(const struct fec_ops *ops, const char *name, struct rng
 	for (size_t n = 0; n <= LEN_MAX; n += n < 140 ? 1 : 13) {
 		uint8_t *dst = guarded(n, at_end), *a = guarded(n, at_end);
 		uint8_t *b = guarded(n, at_end), expect[LEN_MAX + 1] = {0};
+		uint8_t *expected = expect;
 		const uint8_t *const src[2] = {a, b};
 		const uint8_t coef[2] = {0x57, 0xc3};
 
 		rng_fill(rng, a, n);
 		rng_fill(rng, b, n);
-		fec_ops_scalar.dot(expect, src, coef, 2, 0, n);
-		ops->dot(dst, src, coef, 2, 0, n);
+		fec_ops_scalar.dot(&expected, 1, src, coef, 2, 2, 0, n);
+		ops->dot(&dst, 1, src, coef, 2, 2, 0, n);
 		cr_assert(memcmp(dst, expect, n) == 0, "%s dot n %zu", name, n);
 		fec_ops_scalar.muladd(expect, a, 0x91, n);
 		ops->muladd(dst, a, 0x91, n);
@@ -84,28 +96,100 @@ static void check_guards(const struct fec_ops *ops, const char *name, struct rng
 	}
 }
 
+static uint8_t *lines_guarded(struct rng *rng, size_t n)
+{
+	uint8_t *p = guarded(n, true);
+
+	rng_fill(rng, p, n);
+	return p;
+}
+
 /* All transform sizes at all their places, rows with guard lines between, guard pages
- * around. */
+ * around; sources at odd addresses, each against a page that must not be touched. */
+static void check_ifft_add(const struct fec_ops *ops, const char *name, struct rng *rng,
+			   unsigned M, const uint8_t *const *src)
+{
+	const size_t n = M <= 16 ? 3 * FEC_LINE : FEC_LINE, stride = n + FEC_LINE;
+	const size_t total = M * stride - FEC_LINE;
+	uint8_t *expect = lines_guarded(rng, total), *sum = lines_guarded(rng, total);
+	uint8_t *work = lines_guarded(rng, M * stride);
+
+	for (unsigned base = 0; base < FEC_POSITIONS; base += M)
+		for (int first = 0; first < 2; first++) {
+			/* one chunk, two, or all that follow */
+			const unsigned room = (FEC_POSITIONS - base) / M;
+			const unsigned count = base / M % 3 == 2 ? room
+					       : room > 1	 ? 1 + base / M % 3
+								 : 1;
+			struct fec_chunk chunk = {
+				.src = src,
+				.work = work,
+				.sum = expect,
+				.work_stride = stride,
+				.sum_stride = stride,
+				.ahead = first ? n : 0,
+				.M = M,
+				.base = base,
+				.count = count,
+				.first = first,
+			};
+
+			memcpy(sum, expect, total);
+			fec_ops_scalar.ifft_add(&chunk, n);
+			chunk.sum = sum;
+			ops->ifft_add(&chunk, n);
+			cr_assert(memcmp(sum, expect, total) == 0,
+				  "%s ifft_add M %u base %u first %d", name, M, base,
+				  first);
+		}
+}
+
+/* Sources may be the work rows themselves; and fft undoes it. */
+static void check_round_trip(const struct fec_ops *ops, const char *name, struct rng *rng,
+			     unsigned M, unsigned base)
+{
+	const size_t n = 2 * FEC_LINE, stride = 3 * FEC_LINE, total = M * stride;
+	uint8_t *before = lines_guarded(rng, total), *work = lines_guarded(rng, total);
+	uint8_t *rows = lines_guarded(rng, total);
+	const uint8_t *src[FEC_ROWS_MAX];
+	const struct fec_chunk chunk = {
+		.src = src,
+		.work = work,
+		.sum = rows,
+		.work_stride = stride,
+		.sum_stride = stride,
+		.M = M,
+		.base = base,
+		.count = 1,
+		.first = 1,
+	};
+
+	memcpy(work, before, total);
+	for (unsigned i = 0; i < M; i++)
+		src[i] = work + i * stride;
+	ops->ifft_add(&chunk, n);
+	ops->fft(rows, stride, M, base, n);
+	for (unsigned i = 0; i < M; i++)
+		cr_assert(memcmp(rows + i * stride, before + i * stride, n) == 0,
+			  "%s fft M %u base %u row %u", name, M, base, i);
+}
+
 static void check_transforms(const struct fec_ops *ops, const char *name, struct rng *rng)
 {
-	for (unsigned M = 1; M <= FEC_ROWS_MAX; M *= 2) {
-		const size_t n = M <= 16 ? 3 * FEC_LINE : FEC_LINE, stride = n + FEC_LINE;
-		const size_t total = M * stride - FEC_LINE;
-		uint8_t *expect = guarded(total, true), *rows = guarded(total, true);
-		uint8_t *before = guarded(total, true);
+	const uint8_t *src[FEC_POSITIONS];
 
-		for (unsigned base = 0; base < FEC_POSITIONS; base += M) {
-			rng_fill(rng, before, total);
-			memcpy(expect, before, total);
-			memcpy(rows, before, total);
-			fec_ops_scalar.ifft(expect, stride, M, base, n);
-			ops->ifft(rows, stride, M, base, n);
-			cr_assert(memcmp(rows, expect, total) == 0, "%s ifft M %u base %u",
-				  name, M, base);
-			ops->fft(rows, stride, M, base, n);
-			cr_assert(memcmp(rows, before, total) == 0, "%s fft M %u base %u",
-				  name, M, base);
+	for (unsigned M = FEC_FFT_ROWS; M <= FEC_ROWS_MAX; M *= 2) {
+		const size_t n = M <= 16 ? 3 * FEC_LINE : FEC_LINE;
+
+		for (unsigned i = 0; i < FEC_POSITIONS; i++) {
+			uint8_t *p = guarded(n + i % 2 * 5, i % 3 != 0);
+
+			rng_fill(rng, p, n);
+			src[i] = i % 3 ? p + i % 2 * 5 : p;
 		}
+		check_ifft_add(ops, name, rng, M, src);
+		for (unsigned base = 0; base < FEC_POSITIONS; base += M)
+			check_round_trip(ops, name, rng, M, base);
 	}
 }
 
@@ -134,6 +218,7 @@ static void check_one(enum fec_kernel kernel, struct rng *rng)
 	}
 
 KERNEL_TEST(scalar, FEC_KERNEL_SCALAR)
+KERNEL_TEST(neon, FEC_KERNEL_NEON)
 KERNEL_TEST(ssse3, FEC_KERNEL_SSSE3)
 KERNEL_TEST(avx2, FEC_KERNEL_AVX2)
 KERNEL_TEST(gfni256, FEC_KERNEL_GFNI256)
@@ -297,29 +382,57 @@ static void muladd_underruns(uint8_t *dst, const uint8_t *src, uint8_t c, size_t
 	dst[-1] ^= 1;
 }
 
-static void dot_forgets_last(uint8_t *dst, const uint8_t *const *src, const uint8_t *coef,
-			     unsigned count, size_t off, size_t n)
+static void dot_forgets_last(uint8_t *const *dst, unsigned rows, const uint8_t *const *src,
+			     const uint8_t *coef, size_t pitch, unsigned count, size_t off,
+			     size_t n)
 {
-	fec_ops_scalar.dot(dst, src, coef, count > 4 ? count - 1 : count, off, n);
+	fec_ops_scalar.dot(dst, rows, src, coef, pitch, count > 4 ? count - 1 : count, off,
+			   n);
 }
 
-static void dot_ignores_offset(uint8_t *dst, const uint8_t *const *src, const uint8_t *coef,
+static void dot_ignores_offset(uint8_t *const *dst, unsigned rows,
+			       const uint8_t *const *src, const uint8_t *coef, size_t pitch,
 			       unsigned count, size_t off, size_t n)
 {
 	(void)off;
-	fec_ops_scalar.dot(dst, src, coef, count, 0, n);
+	fec_ops_scalar.dot(dst, rows, src, coef, pitch, count, 0, n);
 }
 
-static void ifft_wrong_at_one_place(uint8_t *rows, size_t stride, unsigned M, unsigned base,
-				    size_t n)
+static void dot_repeats_a_row(uint8_t *const *dst, unsigned rows, const uint8_t *const *src,
+			      const uint8_t *coef, size_t pitch, unsigned count, size_t off,
+			      size_t n)
 {
-	fec_ops_scalar.ifft(rows, stride, M, M == 64 && base == 128 ? 192 : base, n);
+	fec_ops_scalar.dot(dst, rows, src, coef, rows == 3 ? 0 : pitch, count, off, n);
 }
 
-static void ifft_first_line_only(uint8_t *rows, size_t stride, unsigned M, unsigned base,
-				 size_t n)
+static void ifft_first_chunk_only(const struct fec_chunk *chunk, size_t n)
 {
-	fec_ops_scalar.ifft(rows, stride, M, base, n < FEC_LINE ? n : FEC_LINE);
+	struct fec_chunk other = *chunk;
+
+	other.count = 1;
+	fec_ops_scalar.ifft_add(&other, n);
+}
+
+static void ifft_wrong_at_one_place(const struct fec_chunk *chunk, size_t n)
+{
+	struct fec_chunk other = *chunk;
+
+	if (other.M == 64 && other.base == 128)
+		other.base = 0;
+	fec_ops_scalar.ifft_add(&other, n);
+}
+
+static void ifft_first_line_only(const struct fec_chunk *chunk, size_t n)
+{
+	fec_ops_scalar.ifft_add(chunk, n < FEC_LINE ? n : FEC_LINE);
+}
+
+static void ifft_never_adds(const struct fec_chunk *chunk, size_t n)
+{
+	struct fec_chunk other = *chunk;
+
+	other.first = 1;
+	fec_ops_scalar.ifft_add(&other, n);
 }
 
 static void fft_wrong_for_largest(uint8_t *rows, size_t stride, unsigned M, unsigned base,
@@ -331,9 +444,9 @@ static void fft_wrong_for_largest(uint8_t *rows, size_t stride, unsigned M, unsi
 
 Test(fec_kernel, selftest_rejects_every_broken_kernel)
 {
-	struct fec_ops broken[9];
+	struct fec_ops broken[12];
 
-	for (unsigned i = 0; i < 9; i++)
+	for (unsigned i = 0; i < 12; i++)
 		broken[i] = fec_ops_scalar;
 	broken[0].muladd = muladd_one_constant_wrong;
 	broken[1].muladd = muladd_drops_tail;
@@ -341,10 +454,13 @@ Test(fec_kernel, selftest_rejects_every_broken_kernel)
 	broken[3].muladd = muladd_underruns;
 	broken[4].dot = dot_forgets_last;
 	broken[5].dot = dot_ignores_offset;
-	broken[6].ifft = ifft_wrong_at_one_place;
-	broken[7].ifft = ifft_first_line_only;
+	broken[6].ifft_add = ifft_wrong_at_one_place;
+	broken[7].ifft_add = ifft_first_line_only;
 	broken[8].fft = fft_wrong_for_largest;
-	for (unsigned i = 0; i < 9; i++)
+	broken[9].dot = dot_repeats_a_row;
+	broken[10].ifft_add = ifft_never_adds;
+	broken[11].ifft_add = ifft_first_chunk_only;
+	for (unsigned i = 0; i < 12; i++)
 		cr_expect_neq(fec_selftest(&broken[i]), 0, "fault %u passed", i);
 	cr_expect_eq(fec_selftest(&fec_ops_scalar), 0);
 }
