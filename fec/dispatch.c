@@ -51,6 +51,11 @@ static int usable_gfni512(void)
 	       CPU_HAS("gfni");
 }
 
+#if defined(FEC_BUILT_NEON)
+#define OPS_NEON (&fec_ops_neon)
+#else
+#define OPS_NEON NULL
+#endif
 #if defined(FEC_BUILT_SSSE3)
 #define OPS_SSSE3 (&fec_ops_ssse3)
 #else
@@ -75,7 +80,7 @@ static int usable_gfni512(void)
 static const struct candidate candidates[FEC_KERNEL_COUNT] = {
 	[FEC_KERNEL_AUTO] = {"auto", NULL, NULL},
 	[FEC_KERNEL_SCALAR] = {"scalar", &fec_ops_scalar, usable_always},
-	[FEC_KERNEL_NEON] = {"neon", NULL, usable_always},
+	[FEC_KERNEL_NEON] = {"neon", OPS_NEON, usable_always}, /* where it is built */
 	[FEC_KERNEL_SSSE3] = {"ssse3", OPS_SSSE3, usable_ssse3},
 	[FEC_KERNEL_AVX2] = {"avx2", OPS_AVX2, usable_avx2},
 	[FEC_KERNEL_GFNI256] = {"gfni256", OPS_GFNI256, usable_gfni256},
