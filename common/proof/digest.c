@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: ISC
 #include "digest.h"
 
-#include <errno.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "fileio.h"
-
-/* Bytes per pread of digest_file(): large enough that the call costs nothing beside it. */
-#define READ_BYTES (256u << 10)
 
 struct digest {
 	EVP_MD_CTX *ctx;
@@ -228,45 +222,21 @@ enum km_rc digest_object_end(struct digest_object *d, uint8_t out[DIGEST_LEN])
 	return KM_OK;
 }
 
-/* All SIZE bytes of FD into D. */
-static int read_object(struct digest_object *d, int fd, uint64_t size, uint8_t *buf,
-		       struct km_err *err)
+uint64_t digest_object_fed(const struct digest_object *d)
 {
-	uint64_t at = 0;
-
-	for (;;) {
-		ssize_t got = fileio_pread_full(fd, buf, READ_BYTES, (off_t)at);
-
-		if (got < 0)
-			return km_err_set_errno(err, EX_IOERR, "reading at byte %llu",
-						(unsigned long long)at);
-		if ((uint64_t)got > size - at)
-			return km_err_set(err, EX_DATAERR, "longer than its %llu bytes",
-					  (unsigned long long)size);
-		digest_object_update(d, buf, (size_t)got);
-		at += (uint64_t)got;
-		if ((size_t)got < READ_BYTES)
-			break;
-	}
-	if (at < size)
-		return km_err_set(err, EX_DATAERR, "ends at byte %llu of %llu",
-				  (unsigned long long)at, (unsigned long long)size);
-	return 0;
+	return d->fed;
 }
 
-int digest_file(uint8_t out[DIGEST_LEN], int fd, uint64_t size, struct km_err *err)
+uint64_t digest_object_size(const struct digest_object *d)
 {
-	_cleanup_free_ uint8_t *buf = malloc(READ_BYTES);
-	struct digest_object *d = digest_object_new(size);
-	int rc;
+	return d->size;
+}
 
-	if (!buf || !d) {
-		digest_object_free(d);
-		return km_err_set(err, EX_OSERR, "out of memory for hashing");
-	}
-	rc = read_object(d, fd, size, buf, err);
-	if (rc == 0 && digest_object_end(d, out) != KM_OK)
-		rc = km_err_set(err, EX_DATAERR, "changed while it was read");
-	digest_object_free(d);
-	return rc;
+enum km_rc digest_object_leaf(struct digest_object *d, const uint8_t leaf[DIGEST_LEN])
+{
+	if (!d->root.ctx || d->in_leaf || d->over || d->size - d->fed < WIRE_TREE_LEAF)
+		return KM_ERR_STATE;
+	digest_tree_leaf(&d->root, leaf);
+	d->fed += WIRE_TREE_LEAF;
+	return KM_OK;
 }

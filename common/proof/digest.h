@@ -48,12 +48,18 @@ void digest_object_update(struct digest_object *d, const void *p, size_t len);
 KM_MUST_CHECK enum km_rc digest_object_end(struct digest_object *d,
 					   uint8_t out[DIGEST_LEN]);
 
+/* Bytes taken so far, and bytes in all. */
+uint64_t digest_object_fed(const struct digest_object *d);
+uint64_t digest_object_size(const struct digest_object *d);
+
+/* The next whole leaf of a tree, hashed elsewhere (digest_many.h). KM_ERR_STATE: no tree, not
+ * at the beginning of a leaf, or less than a leaf is left. */
+KM_MUST_CHECK enum km_rc digest_object_leaf(struct digest_object *d,
+					    const uint8_t leaf[DIGEST_LEN]);
+
 /* Tree root from leaf digests fed in order: digest of leaf i, i = 0, 1, … */
 void digest_tree_begin(struct digest *d);
 void digest_tree_leaf(struct digest *d, const uint8_t leaf[DIGEST_LEN]);
 /* then digest_end() */
-
-/* Digest of the whole open file FD of SIZE bytes, by pread. */
-int digest_file(uint8_t out[DIGEST_LEN], int fd, uint64_t size, struct km_err *err);
 
 #endif

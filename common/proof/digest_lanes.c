@@ -9,11 +9,6 @@
 
 #include <string.h>
 
-/*
- * Messages left below which the wide kernel's empty lanes cost more than they bring, so the
- * narrow one is faster: sixteen full lanes measured 1.5 times two interleaved messages.
- */
-#define WIDE_WORTH 10u
 #define LENGTH_BYTES 8u /* of the length behind the padding */
 
 struct lane {
@@ -221,13 +216,13 @@ void digest_many_by(const struct digest_serve *serve, const struct digest_job *j
 			digest_sha256(jobs[i].out, jobs[i].p, jobs[i].len);
 		return;
 	}
-	if (!serve->wide || (serve->narrow && n < WIDE_WORTH)) {
+	if (!serve->wide || (serve->narrow && n < DIGEST_WIDE_WORTH)) {
 		open_lanes(&narrow, serve->narrow, &q);
 		run(&narrow, &q, 1);
 		return;
 	}
 	open_lanes(&wide, serve->wide, &q);
-	run(&wide, &q, serve->narrow ? WIDE_WORTH : 1);
+	run(&wide, &q, serve->narrow ? DIGEST_WIDE_WORTH : 1);
 	if (wide.busy) {
 		open_lanes(&narrow, serve->narrow, &none);
 		drain(&narrow, &wide, &none);

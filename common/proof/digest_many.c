@@ -6,6 +6,7 @@
 #include "digest_many.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "digest_kern.h"
@@ -208,4 +209,35 @@ void digest_leaves(uint8_t (*out)[DIGEST_LEN], const void *p, size_t len)
 		}
 		digest_many(jobs, n);
 	}
+}
+
+unsigned digest_many_lanes(void)
+{
+	if (serving.wide)
+		return serving.wide->lanes;
+	return serving.narrow ? serving.narrow->lanes : 1;
+}
+
+void digest_many_update(struct digest_object *d, const void *p, size_t len)
+{
+	uint8_t leaf[LEAVES_AT_ONCE][DIGEST_LEN];
+	const uint64_t fed = digest_object_fed(d), size = digest_object_size(d);
+	const uint8_t *at = p;
+
+	if (!digest_is_tree(size) || fed % WIRE_TREE_LEAF || len > size - fed) {
+		digest_object_update(d, p, len); /* which knows what to do with too much */
+		return;
+	}
+	while (len >= WIRE_TREE_LEAF) {
+		const size_t whole = len / WIRE_TREE_LEAF;
+		const size_t n = whole < LEAVES_AT_ONCE ? whole : LEAVES_AT_ONCE;
+
+		digest_leaves(leaf, at, n * WIRE_TREE_LEAF);
+		for (size_t i = 0; i < n; i++)
+			if (digest_object_leaf(d, leaf[i]) != KM_OK)
+				abort(); /* looked at above */
+		at += n * WIRE_TREE_LEAF;
+		len -= n * WIRE_TREE_LEAF;
+	}
+	digest_object_update(d, at, len);
 }

@@ -69,6 +69,12 @@ static inline size_t digest_leaf_count(size_t len)
 	return len / WIRE_TREE_LEAF + (len % WIRE_TREE_LEAF != 0);
 }
 
+/* Messages that are hashed at once where it goes fastest; 1: libcrypto alone serves. */
+unsigned digest_many_lanes(void);
+
+/* digest_object_update() with the whole leaves in p side by side, if any begin there. */
+void digest_many_update(struct digest_object *d, const void *p, size_t len);
+
 /*
  * The leaf digests of len contiguous bytes that begin where a leaf begins: out has room for
  * digest_leaf_count(len). The last leaf may be short.

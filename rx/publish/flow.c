@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "digest_file.h"
 #include "durable.h"
 #include "fileio.h"
 #include "log.h"

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "digest_file.h"
 #include "durable.h"
 #include "fileio.h"
 #include "log.h"

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "digest_file.h"
 #include "fileio.h"
 #include "flow.h"
 #include "log.h"

@@ -5,7 +5,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "digest.h"
+#include "digest_file.h"
+#include "digest_many.h"
 #include "seeded.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -178,7 +179,8 @@ Test(digest, object_of_another_size)
 	digest_object_free(NULL);
 }
 
-Test(digest, file, .timeout = 60)
+/* By whichever kernels serve: the same digest, and the same errors. */
+static void check_file(enum digest_kernel kernel)
 {
 	const uint64_t size = 65 * MIB + 17;
 	int fd = memfd_create("digest", MFD_CLOEXEC);
@@ -186,12 +188,16 @@ Test(digest, file, .timeout = 60)
 	struct km_err err = KM_ERR_INIT;
 	uint8_t *p = large(size);
 
+	if (digest_init(kernel, NULL) != KM_OK)
+		cr_skip_test("kernel %s is not to be had here", digest_kernel_name(kernel));
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(write(fd, p, size), (ssize_t)size);
 	cr_assert_eq(digest_file(got, fd, size, &err), 0, "%s", err.text);
 	tree_by_hand(want, p, size);
 	cr_assert_arr_eq(got, want, DIGEST_LEN);
 	cr_assert_eq(digest_file(got, fd, size + 1, &err), -1);
+	cr_assert_eq(err.code, EX_DATAERR);
+	cr_assert_eq(digest_file(got, fd, size + 40 * MIB, &err), -1);
 	cr_assert_eq(err.code, EX_DATAERR);
 	cr_assert_eq(digest_file(got, fd, size - 1, &err), -1);
 	cr_assert_eq(err.code, EX_DATAERR);
@@ -200,6 +206,80 @@ Test(digest, file, .timeout = 60)
 	close(fd);
 	cr_assert_eq(digest_file(got, fd, 5, &err), -1);
 	free(p);
+}
+
+Test(digest, file_by_libcrypto, .timeout = 60)
+{
+	check_file(DIGEST_KERNEL_LIBCRYPTO);
+}
+
+Test(digest, file_by_shani2, .timeout = 60)
+{
+	check_file(DIGEST_KERNEL_SHANI2);
+}
+
+Test(digest, file_by_avx512, .timeout = 60)
+{
+	check_file(DIGEST_KERNEL_AVX512);
+}
+
+/* Bytes from memory and from the file by turns, stopping anywhere. */
+Test(digest, file_fed_in_any_steps, .timeout = 60)
+{
+	const uint64_t size = 67 * MIB + 5;
+	static uint8_t buf[DIGEST_FILE_BUF];
+	int fd = memfd_create("digest", MFD_CLOEXEC);
+	uint8_t got[DIGEST_LEN], want[DIGEST_LEN];
+	uint8_t *p = large(size);
+	struct seeded rng;
+
+	seeded_init(&rng, "digest.file_fed_in_any_steps");
+	cr_assert_eq(digest_init(DIGEST_KERNEL_AUTO, NULL), KM_OK);
+	cr_assert_eq(write(fd, p, size), (ssize_t)size);
+	tree_by_hand(want, p, size);
+	for (unsigned round = 0; round < 8; round++) {
+		struct digest_object *d = digest_object_new(size);
+		uint64_t at;
+
+		cr_assert_not_null(d);
+		cr_assert_eq(digest_file_feed(d, fd, size + 1, buf), KM_ERR_RANGE);
+		while ((at = digest_object_fed(d)) < size) {
+			uint64_t n = 1 + seeded_below(&rng, round < 4 ? 40 * MIB : 3 * MIB);
+
+			n = n < size - at ? n : size - at;
+			if (seeded_below(&rng, 2))
+				n = n > MIB ? n - (at + n) % MIB : n; /* to a leaf's end */
+			if (seeded_below(&rng, 3) == 0)
+				digest_object_update(d, p + at, (size_t)n);
+			else
+				cr_assert_eq(digest_file_feed(d, fd, at + n, buf), KM_OK);
+			cr_assert_eq(digest_object_fed(d), at + n);
+		}
+		cr_assert_eq(digest_object_end(d, got), KM_OK);
+		cr_assert_arr_eq(got, want, DIGEST_LEN, "round %u", round);
+		digest_object_free(d);
+	}
+	close(fd);
+	free(p);
+}
+
+Test(digest, leaf_only_where_one_begins)
+{
+	struct digest_object *d = digest_object_new(64 * MIB);
+	struct digest_object *flat = digest_object_new(2 * MIB);
+	uint8_t leaf[DIGEST_LEN] = {0};
+
+	cr_assert(d && flat);
+	cr_assert_eq(digest_object_leaf(flat, leaf), KM_ERR_STATE);
+	digest_object_update(d, "x", 1);
+	cr_assert_eq(digest_object_leaf(d, leaf), KM_ERR_STATE);
+	digest_object_free(d);
+	d = digest_object_new(64 * MIB);
+	for (unsigned i = 0; i < 64; i++)
+		cr_assert_eq(digest_object_leaf(d, leaf), KM_OK);
+	cr_assert_eq(digest_object_leaf(d, leaf), KM_ERR_STATE);
+	digest_object_free(d);
+	digest_object_free(flat);
 }
 
 /* However the bytes are cut, the digest is the same. */

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "digest_file.h"
 #include "fileio.h"
 #include "manifest_sample.h"
 #include "minisig.h"
