@@ -16,6 +16,8 @@
 /* Damage is looked for when what is on the way has surely come. */
 #define MESSAGES_DAMAGE_NS UINT64_C(1500000000)
 
+#define MESSAGES_LINE 64u /* bytes that one prefetch fetches */
+
 /* Type, length and body of the longest begin record, with room to spare. */
 #define MESSAGES_BEGIN_MAX (WIRE_PATH_MAX + 128u)
 
@@ -93,7 +95,7 @@ static void messages_write(struct messages *m, uint64_t now_ns)
 	m->len = 0;
 	if (!o || len == 0)
 		return;
-	rc = shelf_ready(&flow->shelf, o) == 0 ? object_write(o, m->at, m->gather, len)
+	rc = shelf_ready(&flow->shelf, o) == 0 ? object_write(o, m->at, m->to, len)
 					       : KM_ERR_SYS;
 	if (rc == KM_ERR_SYS) {
 		flow_write_failed(flow, o);
@@ -113,18 +115,41 @@ static void messages_write(struct messages *m, uint64_t now_ns)
 	flow_advance(flow, o);
 }
 
+/* What comes next is gathered for [at, ...) of O. */
+static void messages_open(struct messages *m, struct flow *flow, struct object *o,
+			  uint64_t at)
+{
+	m->object = o;
+	m->object_flow = flow;
+	m->at = at;
+	m->to = object_stage(o, at, &m->room);
+	if (!m->to) {
+		m->to = m->gather;
+		m->room = MESSAGES_GATHER;
+	}
+	if (m->room > MESSAGES_GATHER)
+		m->room = MESSAGES_GATHER;
+}
+
 /* Adds segment bytes for [at, at + len) of O, of which nothing is there. The one copy. */
 static void messages_gather(struct messages *m, struct flow *flow, struct object *o,
 			    uint64_t at, const uint8_t *from, size_t len, uint64_t now_ns)
 {
-	if (m->object != o || m->at + m->len != at || MESSAGES_GATHER - m->len < len) {
-		messages_write(m, now_ns);
-		m->object = o;
-		m->object_flow = flow;
-		m->at = at;
+	while (len > 0) {
+		size_t now;
+
+		/* O outlives this: it is not whole before these bytes are there. */
+		if (m->object != o || m->at + m->len != at || m->len == m->room) {
+			messages_write(m, now_ns);
+			messages_open(m, flow, o, at);
+		}
+		now = len < m->room - m->len ? len : m->room - m->len;
+		memcpy(m->to + m->len, from, now);
+		m->len += now;
+		from += now;
+		at += now;
+		len -= now;
 	}
-	memcpy(m->gather + m->len, from, len);
-	m->len += len;
 }
 
 /* Bytes [offset, offset + len) at `from`: what is not there yet is taken. */
@@ -138,7 +163,7 @@ static void messages_place(struct messages *m, struct flow *flow, struct object 
 	bool any = false;
 
 	/* What is gathered is not in `have` yet: only a continuation may skip it. */
-	if (m->object == o && (m->at + m->len != offset || m->len == MESSAGES_GATHER)) {
+	if (m->object == o && (m->at + m->len != offset || m->len == m->room)) {
 		messages_write(m, now_ns);
 		/* A manifest that is whole now has been judged and is gone. */
 		o = shelf_find(&flow->shelf, what, chain, number);
@@ -409,6 +434,17 @@ static enum km_rc messages_record(struct messages *m, const struct deliver_msg *
 	else /* withdrawn: unsigned, so only its number counts until a manifest says it */
 		ledger_note(&flow->ledger, msg->chain, msg->number);
 	return KM_OK;
+}
+
+void messages_expect(const struct messages *m, const struct deliver_msg *raw)
+{
+	const uint64_t pos = raw->pos; /* may change: a hint, wherever it points */
+	const uint32_t len = raw->len;
+
+	if (pos > m->segment_len || m->segment_len - pos < len || len > MESSAGES_DATA_MAX)
+		return;
+	for (uint32_t at = 0; at < len; at += MESSAGES_LINE)
+		__builtin_prefetch(m->segment + pos + at, 0, 2);
 }
 
 enum km_rc messages_take(struct messages *m, const struct deliver_msg *raw, uint64_t now_ns)

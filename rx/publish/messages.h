@@ -7,7 +7,7 @@
  * copied once and only the copy is looked at, hashed and written.
  *
  * Neighbouring fragments are gathered up to 1 MiB before they are written. So what was
- * taken counts as handled only after messages_settle().
+ * taken counts as handled only after messages_settle(), and must not be released before.
  *
  * rx publish; one thread.
  */
@@ -37,6 +37,8 @@ struct messages {
 	struct flow *object_flow;
 	uint64_t at;
 	size_t len;
+	uint8_t *to;	 /* where they are gathered: `gather`, or the object's own stage */
+	size_t room;	 /* there */
 	uint8_t *gather; /* MESSAGES_GATHER */
 	uint8_t *copy;	 /* MESSAGES_DATA_MAX, for what is parsed */
 	char violation[128];
@@ -46,6 +48,10 @@ KM_MUST_CHECK int messages_init(struct messages *m, struct flow *flow, unsigned 
 				struct voice *voice, const uint8_t *segment,
 				uint64_t segment_len, struct km_err *err);
 void messages_free(struct messages *m);
+
+/* RAW is the message after the one that is taken next: its bytes, which another core has just
+ * written, are asked for. */
+void messages_expect(const struct messages *m, const struct deliver_msg *raw);
 
 /* One message; RAW is in shared memory. KM_OK: taken (or refused and counted);
  * KM_ERR_AUTH: a violation, m->violation says which. */

@@ -8,15 +8,29 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "digest_many.h"
 #include "fileio.h"
-
-#define OBJECT_READ_LEN (256u * 1024u)
 
 /*
  * Kick off write-back of this much at a time, so that the last fdatasync finds little
  * to do.
  */
 #define OBJECT_WRITE_BACK (UINT64_C(8) << 20)
+
+/* Another object gets the stage when it asked so often and nothing came for this one. */
+#define OBJECT_STAGE_PATIENCE 64u
+
+/*
+ * The stage: bytes [from, from + len) of one tree, as they were written to its file and not
+ * hashed yet; from is what it has hashed. 16 MiB, made when the first large object comes.
+ */
+static struct {
+	const struct object *owner; /* NULL: free */
+	uint64_t from;
+	size_t len;
+	unsigned denied;
+	uint8_t *bytes;
+} stage;
 
 struct object *object_new(enum object_what what, uint64_t chain, uint64_t number)
 {
@@ -36,6 +50,8 @@ void object_free(struct object *o)
 {
 	if (!o)
 		return;
+	if (stage.owner == o)
+		stage.owner = NULL;
 	km_close(&o->fd);
 	extents_free(&o->have);
 	extents_free(&o->safe);
@@ -122,6 +138,61 @@ static enum km_rc object_finish_digest(struct object *o)
 	return rc;
 }
 
+/* Leaves of O are hashed side by side: it is a tree, and there are lanes. */
+static bool object_has_lanes(struct object *o)
+{
+	return object_can_hash(o) && digest_is_tree(o->size) && digest_many_lanes() > 1;
+}
+
+/* O gets the stage, with what is in the file and not hashed. False: not now. */
+static bool object_take_stage(struct object *o, uint64_t at)
+{
+	const uint64_t behind = at - o->hashed;
+
+	if (stage.owner && ++stage.denied < OBJECT_STAGE_PATIENCE)
+		return false;
+	if (!stage.bytes)
+		stage.bytes = malloc(DIGEST_FILE_GROUP);
+	if (!stage.bytes || (behind > 0 && o->fd < 0))
+		return false;
+	stage.owner = NULL; /* its bytes are in its file */
+	if (fileio_pread_full(o->fd, stage.bytes, (size_t)behind, (off_t)o->hashed) !=
+	    (ssize_t)behind)
+		return false;
+	stage.owner = o;
+	stage.from = o->hashed;
+	stage.len = (size_t)behind;
+	stage.denied = 0;
+	return true;
+}
+
+uint8_t *object_stage(struct object *o, uint64_t at, size_t *room)
+{
+	if (stage.owner == o) {
+		if (at != stage.from + stage.len)
+			return NULL;
+	} else if (!object_has_lanes(o) || extents_run(&o->have, 0) != at ||
+		   o->hashed % WIRE_TREE_LEAF || at - o->hashed >= DIGEST_FILE_GROUP ||
+		   !object_take_stage(o, at)) {
+		return NULL;
+	}
+	*room = DIGEST_FILE_GROUP - stage.len;
+	return stage.bytes + stage.len;
+}
+
+/* Bytes of the stage's owner were written. */
+static enum km_rc object_staged(struct object *o, size_t len)
+{
+	stage.len += len;
+	stage.denied = 0;
+	if (stage.len < DIGEST_FILE_GROUP && stage.from + stage.len < o->size)
+		return KM_OK;
+	digest_many_update(o->hasher, stage.bytes, stage.len);
+	o->hashed += stage.len;
+	stage.owner = NULL; /* whose bytes come next may have it */
+	return object_finish_digest(o);
+}
+
 enum km_rc object_write(struct object *o, uint64_t offset, const uint8_t *p, size_t len)
 {
 	uint64_t before = offset / OBJECT_WRITE_BACK,
@@ -139,7 +210,9 @@ enum km_rc object_write(struct object *o, uint64_t offset, const uint8_t *p, siz
 		(void)sync_file_range(o->fd, (off_t)(before * OBJECT_WRITE_BACK),
 				      (off_t)((after - before) * OBJECT_WRITE_BACK),
 				      SYNC_FILE_RANGE_WRITE);
-	if (offset == o->hashed && object_can_hash(o)) {
+	if (stage.owner == o && p == stage.bytes + stage.len)
+		return object_staged(o, len);
+	if (offset == o->hashed && object_can_hash(o) && !object_has_lanes(o)) {
 		digest_object_update(o->hasher, p, len);
 		o->hashed += len;
 		return object_finish_digest(o);
@@ -147,26 +220,34 @@ enum km_rc object_write(struct object *o, uint64_t offset, const uint8_t *p, siz
 	return KM_OK;
 }
 
+/* As far as hashing from the file may go now. */
+static uint64_t object_hash_to(struct object *o, uint64_t budget)
+{
+	uint64_t end = extents_run(&o->have, 0);
+
+	if (end > o->size)
+		end = o->size;
+	if (end < o->hashed || (stage.owner == o && stage.from + stage.len == end))
+		return o->hashed;
+	if (stage.owner == o)
+		stage.owner = NULL; /* a hole was filled: the file has more in order */
+	if (end < o->size && object_has_lanes(o))
+		end -= (end - o->hashed) % DIGEST_FILE_GROUP;
+	return end - o->hashed < budget ? end : o->hashed + budget;
+}
+
 enum km_rc object_catch_up(struct object *o, uint64_t budget)
 {
-	static uint8_t buf[OBJECT_READ_LEN];
-	uint64_t end = extents_run(&o->have, 0);
+	static uint8_t buf[DIGEST_FILE_BUF];
+	enum km_rc rc = KM_OK;
+	uint64_t to;
 
 	if (!object_can_hash(o))
 		return KM_OK;
-	if (end > o->size)
-		end = o->size;
-	while (o->hashed < end && budget > 0) {
-		uint64_t want = end - o->hashed;
-		ssize_t n;
-
-		want = want < sizeof(buf) ? want : sizeof(buf);
-		n = fileio_pread_full(o->fd, buf, (size_t)want, (off_t)o->hashed);
-		if (n <= 0 || (uint64_t)n != want)
-			return KM_ERR_SYS; /* shorter than what we wrote */
-		digest_object_update(o->hasher, buf, (size_t)n);
-		o->hashed += want;
-		budget -= want < budget ? want : budget;
-	}
-	return object_finish_digest(o);
+	to = object_hash_to(o, budget);
+	if (to > o->hashed)
+		rc = digest_file_feed(o->hasher, o->fd, to, buf);
+	o->hashed = digest_object_fed(o->hasher);
+	/* Shorter than what we wrote is as bad as not to be read. */
+	return rc == KM_OK ? object_finish_digest(o) : KM_ERR_SYS;
 }

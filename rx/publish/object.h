@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "digest.h"
+#include "digest_file.h"
 #include "extents.h"
 #include "km_err.h"
 
@@ -26,8 +26,8 @@ enum object_what {
 	OBJECT_MANIFEST = 1,
 };
 
-/* Re-read at most so much of a file at a time when hashing runs behind. */
-#define OBJECT_CATCH_UP (UINT64_C(4) << 20)
+/* Hash at most so much of a file before something else gets its turn: some 5 ms. */
+#define OBJECT_CATCH_UP DIGEST_FILE_GROUP
 
 /* "<chain>-<number>.manifest.part" and the terminator. */
 #define OBJECT_PART_NAME_MAX 64u
@@ -89,9 +89,17 @@ KM_MUST_CHECK enum km_rc object_begin(struct object *o, uint8_t kind, uint64_t s
 KM_MUST_CHECK int object_open(struct object *o, int incoming);
 
 /*
- * Writes p[0..len) at offset, a range of which nothing is there (object_hole), and notes
- * it; hashes p when it is next in order. KM_ERR_SYS with errno (disk full...): nothing
- * is noted. KM_ERR_LIMIT: too many holes. The file must be open.
+ * Memory in which the bytes of O from `at` on are to be put together before object_write():
+ * *room bytes. There the leaves of one large object at a time stay until there are enough of
+ * them to be hashed side by side. NULL: put them anywhere. Valid until the next call here
+ * that is about another object.
+ */
+uint8_t *object_stage(struct object *o, uint64_t at, size_t *room);
+
+/*
+ * Writes p[0..len), which is private memory, at offset, a range of which nothing is there
+ * (extents_hole), and notes it; hashes p when it is next in order. KM_ERR_SYS with errno
+ * (disk full...): nothing is noted. KM_ERR_LIMIT: too many holes. The file must be open.
  */
 KM_MUST_CHECK enum km_rc object_write(struct object *o, uint64_t offset, const uint8_t *p,
 				      size_t len);
@@ -101,8 +109,8 @@ bool object_complete(const struct object *o);
 
 /*
  * Hashes what is in order and was not hashed yet, from the file, at most `budget` bytes;
- * completes the digest when everything is there. KM_OK, or KM_ERR_SYS. The file must be
- * open (or size 0).
+ * completes the digest when everything is there. Of a tree that is not whole yet only as
+ * many leaves as fill the lanes. KM_OK, or KM_ERR_SYS. The file must be open (or size 0).
  */
 KM_MUST_CHECK enum km_rc object_catch_up(struct object *o, uint64_t budget);
 

@@ -25,6 +25,13 @@
 #define PUBLISH_BATCH 512u
 
 /*
+ * So long a smaller number waits for more of them, or for ever small writes the disk would
+ * be asked once per frame: publish is faster than the link. Decode needs the memory back
+ * much later than that.
+ */
+#define PUBLISH_LINGER_NS UINT64_C(1000000)
+
+/*
  * Taking goes before placing, which waits for the disk: up to a whole ring is taken
  * before the next group is placed, or decode would have to wait and the receive ring
  * overflow.
@@ -52,7 +59,8 @@ struct publish {
 	unsigned flows;
 	struct messages messages;
 	struct ring ring;
-	uint32_t taken; /* messages handled and not yet released */
+	uint32_t taken;	    /* messages handled and not yet released */
+	uint64_t settle_ns; /* these are to be written and released then */
 	bool violated;
 	uint64_t stall_ns; /* not before this: state could not be written */
 	uint64_t tick_ns, sync_ns, retain_ns;
@@ -212,31 +220,41 @@ static void publish_violation(struct publish *p, const char *what)
 		  "decode broke the protocol and is no longer believed: %s", what);
 }
 
-/* A batch of messages; how many there were. */
-static uint32_t publish_intake(struct publish *p, uint64_t now)
+/* Messages as far as a batch goes; how many there were. *more: a whole batch was there. */
+static uint32_t publish_intake(struct publish *p, uint64_t now, bool *more)
 {
 	uint64_t first;
 	uint32_t n = 0;
 	enum km_rc rc;
 
-	if (!publish_release(p, now))
+	*more = false;
+	if ((p->stall_ns || p->taken == PUBLISH_BATCH) && !publish_release(p, now))
 		return 0; /* nothing more before that is written */
-	rc = ring_peek(&p->ring, PUBLISH_BATCH, &first, &n);
-	if (rc == KM_ERR_EMPTY)
+	rc = ring_peek(&p->ring, PUBLISH_BATCH - p->taken, &first, &n);
+	if (rc == KM_ERR_EMPTY) {
+		if (now >= p->settle_ns)
+			(void)publish_release(p, now);
 		return 0;
+	}
 	if (rc != KM_OK) {
 		voice_add(&p->shared.voice, VOICE_VIOLATIONS, 1);
 		publish_violation(p, "impossible ring indices");
 		return 0;
 	}
+	if (p->taken == 0)
+		p->settle_ns = clock_add(now, PUBLISH_LINGER_NS);
 	for (uint32_t i = 0; i < n && !p->violated; i++) {
 		p->taken++;
+		if (i + 1 < n)
+			messages_expect(&p->messages, ring_slot(&p->ring, first + i + 1));
 		rc = messages_take(&p->messages, ring_slot(&p->ring, first + i), now);
 		if (rc !=
 		    KM_OK) /* released with the others, or it would be met again for ever */
 			publish_violation(p, p->messages.violation);
 	}
-	(void)publish_release(p, now);
+	*more = p->taken == PUBLISH_BATCH;
+	if (*more || p->violated || now >= p->settle_ns)
+		(void)publish_release(p, now);
 	return n;
 }
 
@@ -351,15 +369,10 @@ int publish_step(struct publish *p)
 {
 	uint64_t now = clock_mono_ns();
 	uint32_t n = 0;
-	bool busy;
+	bool busy, more = true;
 
-	for (unsigned i = 0; i < PUBLISH_ROUNDS && !p->violated; i++) {
-		uint32_t taken = publish_intake(p, now);
-
-		n += taken;
-		if (taken < PUBLISH_BATCH)
-			break;
-	}
+	for (unsigned i = 0; i < PUBLISH_ROUNDS && more && !p->violated; i++)
+		n += publish_intake(p, now, &more);
 	if (p->violated)
 		return -1;
 	busy = publish_collect(p);
@@ -368,6 +381,11 @@ int publish_step(struct publish *p)
 		publish_sum(p);
 	publish_timers(p, now);
 	return n > 0 || busy;
+}
+
+static bool publish_pending_disk(const struct publish *p)
+{
+	return syncer_pending(p->shared.syncer) > 0 || place_busy(p->shared.place);
 }
 
 void publish_wait(struct publish *p, uint64_t limit_ns)
@@ -383,8 +401,15 @@ void publish_wait(struct publish *p, uint64_t limit_ns)
 		clock_sleep_until(p->stall_ns);
 		return;
 	}
-	if (until == 0)
+	if (until == 0 || (p->taken > 0 && now >= p->settle_ns))
 		return;
+	if (p->taken > 0 && !publish_pending_disk(p)) {
+		/* More comes surely, and is better taken together: no bell for each. */
+		clock_sleep_until(p->settle_ns);
+		return;
+	}
+	if (p->taken > 0 && p->settle_ns - now < until)
+		until = p->settle_ns - now;
 	ticket = bell_arm(p->ring.sleep); /* rung by decode and by the syncer */
 	ready = ring_ready(&p->ring);
 	if (ready == 0 && !syncer_ready(p->shared.syncer)) {
@@ -398,7 +423,7 @@ void publish_wait(struct publish *p, uint64_t limit_ns)
 
 bool publish_pending(const struct publish *p)
 {
-	return syncer_pending(p->shared.syncer) > 0 || place_busy(p->shared.place);
+	return p->taken > 0 || publish_pending_disk(p);
 }
 
 struct syncer *publish_syncer(struct publish *p)
@@ -411,7 +436,7 @@ static void publish_drain(struct publish *p)
 {
 	uint64_t until = clock_add(clock_mono_ns(), PUBLISH_CLOSE_NS), now;
 
-	while (publish_pending(p) && (now = clock_mono_ns()) < until) {
+	while (publish_pending_disk(p) && (now = clock_mono_ns()) < until) {
 		if (publish_collect(p) || place_go_on(p->shared.place, now))
 			continue;
 		clock_sleep_until(clock_add(now, CLOCK_NS_PER_MS));

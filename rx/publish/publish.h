@@ -54,7 +54,7 @@ void publish_wait(struct publish *publish, uint64_t limit_ns);
 /* Writes everything to disk that is still open and ends. */
 void publish_close(struct publish *publish);
 
-/* Something is on its way to the disk: a step may have nothing to do, and yet more comes. */
+/* Something waits to be written, or is on its way to the disk: a step may have nothing to do, and yet more comes. */
 bool publish_pending(const struct publish *publish);
 
 /* For tests, which hold it or break it. */
