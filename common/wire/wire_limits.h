@@ -16,13 +16,21 @@
 #define WIRE_ETHER_VLAN_LEN 18u	   /* with one 802.1Q tag */
 #define WIRE_ETHER_MIN_PAYLOAD 46u /* shorter frames are padded by the NIC */
 
+#define WIRE_ETHERTYPE_IPV4 0x0800u
+/* framing = udp: headers of our own between the Ethernet header and the frame. */
+#define WIRE_IPV4_LEN 20u
+#define WIRE_UDP_LEN 8u
+#define WIRE_CARRIER_UDP (WIRE_IPV4_LEN + WIRE_UDP_LEN)
+/* Frames of one datagram, or of a train of them that travels as one, in bytes. */
+#define WIRE_CARRIER_PAYLOAD_MAX (WIRE_MTU_MAX - WIRE_CARRIER_UDP)
+
 #define WIRE_HEADER_LEN 40u /* clear header */
 #define WIRE_AAD_LEN 39u    /* of which authenticated: all but the link id */
 #define WIRE_TAG_LEN 16u    /* AES-256-GCM tag */
 #define WIRE_OVERHEAD (WIRE_HEADER_LEN + WIRE_TAG_LEN)
 
 /* An MTU counts the bytes after the Ethernet header. 1,280 holds an announce
- * for 16 receivers (1,120 + 40 bytes). */
+ * for 16 receivers (1,120 + 40 bytes), in UDP too. */
 #define WIRE_MTU_MIN 1280u
 #define WIRE_MTU_MAX 65535u
 #define WIRE_SYMBOL_MIN 256u

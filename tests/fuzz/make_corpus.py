@@ -41,6 +41,48 @@ def frames(vectors):
     yield "cut", head + b"abc" + bytes(15)
 
 
+def inet_sum(data):
+    total = sum(struct.unpack(">%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def datagram(payload, first=0x45, fragment=0x4000, more=0, udp_more=0, port=4002, source=1):
+    """What stands behind the EtherType with framing udp; the receiver does not look at the
+    UDP checksum."""
+    head = struct.pack(">BBHHHBBH4B4B", first, 0, 28 + len(payload) + more, 0, fragment, 64, 17,
+                       0, 192, 0, 2, source, 198, 51, 100, 7)
+    head = head[:10] + struct.pack(">H", inet_sum(head)) + head[12:]
+    return head + struct.pack(">HHHH", 4001, port, 8 + len(payload) + udp_more, 0) + payload
+
+
+def carriers(vectors):
+    chosen = [bytes.fromhex(f["frame"]) for f in vectors["window"]["frames"]]
+    whole, short, repair = chosen[0], chosen[8], chosen[9]
+    yield "one", datagram(whole)
+    yield "train", datagram(whole * 3 + short)
+    yield "train-repair", datagram(repair * 4)
+    yield "lie-in-the-middle", datagram(whole + b"\x01\x09" + whole[2:] + whole)
+    yield "lie-at-the-start", datagram(b"\x01\x09" + whole[2:] + whole)
+    longer = whole[:32] + struct.pack(">H", len(whole) - 55) + whole[34:]
+    yield "longer-than-its-piece", datagram(whole + longer + whole)
+    filled = short + bytes(len(whole) - len(short))
+    yield "shorter-than-its-piece", datagram(whole + filled + whole)
+    yield "cut", datagram(whole * 2 + short)[:-1]
+    yield "rest", datagram(whole + b"\x01")
+    yield "padded", datagram(short) + bytes(18)
+    yield "empty", datagram(b"")
+    yield "options", datagram(b"\x01\x01\x01\x00" + short, first=0x46)
+    yield "fragment", datagram(short, fragment=0x2000)
+    yield "later-fragment", datagram(short, fragment=0x00B9)
+    yield "ip-longer", datagram(short, more=1)
+    yield "udp-shorter", datagram(short, udp_more=-1)
+    yield "other-port", datagram(short, port=4003)
+    yield "other-source", datagram(short, source=9)
+    yield "no-ip", whole * 2 + short
+
+
 def records(vectors):
     every = b"".join(bytes.fromhex(r["record"]) for r in vectors["records"])
     yield "every-type", every + bytes(40)
@@ -140,8 +182,8 @@ def sessions(_vectors):
                             b"\x12\x09\x00\x07\x00\x00\x00\x00\x09\x00\x09") + b"\x05\xff")
 
 
-TARGETS = {"announce": announces, "conf": confs, "frame": frames, "ipc": messages,
-           "manifest": manifests, "minisig": signatures, "record": records,
+TARGETS = {"announce": announces, "carrier": carriers, "conf": confs, "frame": frames,
+           "ipc": messages, "manifest": manifests, "minisig": signatures, "record": records,
            "session": sessions, "ticket": tickets}
 
 

@@ -21,7 +21,8 @@ from second_proof import (check_signature, fingerprint, manifest_name, object_di
                           parse_manifest, read_rx_secret, read_tx_public, split_bundle)
 from second_wire import (ANNOUNCE, DATA, ETHERTYPE, HEADER_LEN, LEDGER, REPAIR, Refused,
                          check_path, need, open_announce, open_sealed, parse_announce,
-                         parse_header, read_symbol, sha256, strip_ethernet)
+                         parse_header, read_symbol, sha256, split_train, strip_ethernet,
+                         strip_udp)
 
 PLACE = {DATA: "data", LEDGER: "ledger"}
 
@@ -190,8 +191,10 @@ class Channel:
 class Reader:
     """Reads frames of a recording: announces first, then everything."""
 
-    def __init__(self, secret, trusted, ethertype=ETHERTYPE):
-        self.secret, self.trusted, self.ethertype = secret, trusted, ethertype
+    def __init__(self, secret, trusted, ethertype=ETHERTYPE, udp=None):
+        """udp: (address as 4 bytes, port) of the datagrams that hold the frames."""
+        self.secret, self.trusted, self.udp = secret, trusted, udp
+        self.ethertype = 0x0800 if udp else ethertype
         self.sessions, self.windows, self.channels = {}, {}, {}
         self.opened = collections.defaultdict(set)
         self.accepted = collections.defaultdict(int)
@@ -199,8 +202,23 @@ class Reader:
         self.copies = self.repaired = self.missing = 0
         self.farewell = set()
 
+    def _pieces(self, packet):
+        try:
+            payload = strip_udp(packet, *self.udp)
+            return [] if payload is None else split_train(payload)
+        except Refused as why:
+            self.refused[str(why)] += 1
+            return []
+
+    def ours(self, frames):
+        """Our frames, without what carries them."""
+        inside = [f for f in (strip_ethernet(f, self.ethertype) for f in frames) if f]
+        if not self.udp:
+            return inside
+        return [piece for packet in inside for piece in self._pieces(packet)]
+
     def read(self, frames):
-        ours = [f for f in (strip_ethernet(f, self.ethertype) for f in frames) if f]
+        ours = self.ours(frames)
         closes = {}
         for frame in ours:
             self._announce(frame)
@@ -356,13 +374,19 @@ def main():
     parser.add_argument("--key", required=True, help="the receiver's secret key file")
     parser.add_argument("--trust", required=True, help="tx's public key file")
     parser.add_argument("--into", help="a new directory for trees and manifests")
+    parser.add_argument("--udp", metavar="ADDRESS:PORT",
+                        help="the frames stand in datagrams to there")
     parser.add_argument("capture")
     options = parser.parse_args()
+    udp = None
+    if options.udp:
+        address, _, port = options.udp.partition(":")
+        udp = bytes(map(int, address.split("."))), int(port)
     with open(options.key, "rb") as file:
         secret = read_rx_secret(file.read())
     with open(options.trust, "rb") as file:
         trusted = [read_tx_public(file.read())]
-    reader = Reader(secret, trusted)
+    reader = Reader(secret, trusted, udp=udp)
     reader.read(read_pcap(options.capture))
     channels = {}
     for (number, chain), channel in sorted(reader.channels.items()):

@@ -184,6 +184,38 @@ def strip_ethernet(frame, ethertype=ETHERTYPE):
     return frame[at + 2:]
 
 
+def _sum_holds(words):
+    """Whether 16-bit words, their checksum among them, add up as RFC 791 wants."""
+    total = sum(struct.unpack(f">{len(words) // 2}H", words))
+    while total > 0xFFFF:
+        total = (total >> 16) + (total & 0xFFFF)
+    return total == 0xFFFF
+
+
+def strip_udp(packet, address, port):
+    """What a datagram to there holds, or None if the packet is for others; what is for us and
+    not as tx writes it is an error. packet: what stands behind EtherType 0x0800."""
+    if len(packet) < 28 or packet[0] >> 4 != 4 or packet[9] != 17 or packet[16:20] != address:
+        return None
+    need(packet[0] == 0x45, "IPv4 options")
+    total, = struct.unpack_from(">H", packet, 2)
+    fragment, = struct.unpack_from(">H", packet, 6)
+    need(not fragment & 0x3FFF, "a fragment")
+    to, length = struct.unpack_from(">HH", packet, 22)
+    if to != port:
+        return None
+    need(_sum_holds(packet[:20]), "IPv4 header checksum")
+    need(28 <= total <= len(packet) and length == total - 20, "IPv4 and UDP lengths")
+    return packet[28:total]
+
+
+def split_train(payload):
+    """The pieces of a datagram, of the size of the first frame; the last may be shorter."""
+    head = parse_header(payload)
+    size = HEADER_LEN + head.length + (0 if head.type == ANNOUNCE else TAG_LEN)
+    return [payload[at:at + size] for at in range(0, len(payload), size)]
+
+
 def _nonce(seq):
     return bytes(4) + seq.to_bytes(8, "big")
 

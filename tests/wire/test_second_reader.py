@@ -154,6 +154,26 @@ def header_rules(t):
 
 # ---- The window --------------------------------------------------------------------------
 
+# IPv4 and UDP of docs/wire.md around "abc", from 192.0.2.1:4001 to 198.51.100.7:4002
+DATAGRAM = bytes.fromhex("4500001f0000400040114e92c0000201c63364070fa10fa2000b2ff6") + b"abc"
+UDP = bytes([198, 51, 100, 7]), 4002
+
+
+def datagrams(t, frame):
+    """A frame in a datagram, and in a train of three and a shorter one."""
+    t.equal(wire.strip_udp(DATAGRAM + bytes(15), *UDP), b"abc", "a datagram with padding")
+    t.equal(wire.strip_udp(DATAGRAM, UDP[0], 4003), None, "to another port")
+    t.equal(wire.strip_udp(DATAGRAM, bytes(4), 4002), None, "to another address")
+    for at in (0, 2, 6, 10, 25):
+        wrong = DATAGRAM[:at] + bytes([DATAGRAM[at] ^ 1]) + DATAGRAM[at + 1:]
+        try:
+            t.check(False, f"taken with byte {at} changed: {wire.strip_udp(wrong, *UDP)}")
+        except wire.Refused:
+            pass
+    t.equal(wire.split_train(frame * 3 + frame[:50]), [frame] * 3 + [frame[:50]], "a train")
+    t.equal(wire.split_train(frame), [frame], "one frame")
+
+
 @tap.test
 def window_both_ways(t):
     key = session().lane_key(WINDOW["lane"])
@@ -167,6 +187,7 @@ def window_both_ways(t):
         t.equal(wire.strip_ethernet(bytes(12) + b"\x81\x00\x00\x07\x88\xb5" + frame), frame,
                 "VLAN")
         t.equal(wire.strip_ethernet(bytes(12) + b"\x08\x00" + frame), None, "another protocol")
+        datagrams(t, frame)
         if head.type != wire.SOURCE:
             continue
         records, why = wire.read_symbol(payload, "data")
