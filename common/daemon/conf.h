@@ -47,15 +47,22 @@ enum conf_type {
 	CONF_SIZE, /* uint64_t bytes: number with B, KiB, MiB, GiB, TiB (a bare number is bytes) */
 	CONF_DURATION, /* uint64_t ns: number with us, ms, s, min, h, d (unit required, but for 0) */
 	CONF_RATE, /* uint64_t bit/s: number with bit/s, kbit/s, Mbit/s, Gbit/s (required) */
-	CONF_ENUM,  /* int: value of the matching conf_name */
-	CONF_MAC,   /* uint8_t[6]: aa:bb:cc:dd:ee:ff */
-	CONF_HEX16, /* uint16_t: 0x88b5 */
-	CONF_LIST   /* struct conf_list: comma-separated strings */
+	CONF_ENUM,     /* int: value of the matching conf_name */
+	CONF_MAC,      /* uint8_t[6]: aa:bb:cc:dd:ee:ff */
+	CONF_HEX16,    /* uint16_t: 0x88b5 */
+	CONF_ENDPOINT, /* struct conf_endpoint: 192.0.2.1:4001, neither part 0 */
+	CONF_LIST      /* struct conf_list: comma-separated strings */
 };
 
 struct conf_list {
 	uint32_t n;
 	char item[CONF_LIST_MAX][CONF_ITEM_MAX];
+};
+
+/* An IPv4 address and a UDP port. Port 0: not set. */
+struct conf_endpoint {
+	uint8_t ip[4];
+	uint16_t port;
 };
 
 /* Names of a CONF_ENUM; ends with {NULL, 0}. */

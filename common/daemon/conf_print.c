@@ -5,10 +5,10 @@
 #include "conf_table.h"
 
 static const char *const conf_type_names[] = {
-	[CONF_STRING] = "string", [CONF_PATH] = "path",	  [CONF_BOOL] = "bool",
-	[CONF_U64] = "number",	  [CONF_SIZE] = "size",	  [CONF_DURATION] = "duration",
-	[CONF_RATE] = "rate",	  [CONF_ENUM] = "choice", [CONF_MAC] = "mac",
-	[CONF_HEX16] = "hex",	  [CONF_LIST] = "list",
+	[CONF_STRING] = "string", [CONF_PATH] = "path",	       [CONF_BOOL] = "bool",
+	[CONF_U64] = "number",	  [CONF_SIZE] = "size",	       [CONF_DURATION] = "duration",
+	[CONF_RATE] = "rate",	  [CONF_ENUM] = "choice",      [CONF_MAC] = "mac",
+	[CONF_HEX16] = "hex",	  [CONF_ENDPOINT] = "address", [CONF_LIST] = "list",
 };
 
 /* Large enough for a full list. */

@@ -216,6 +216,47 @@ static enum km_rc conf_parse_hex16(const struct conf_row *row, const char *text,
 	return rc;
 }
 
+/* A decimal number of at most `max` without leading zeros, then `end` or the end of the
+ * text; the bytes used, 0 when there is none. */
+static size_t conf_part(const char *text, size_t len, unsigned int max, char end,
+			unsigned int *value)
+{
+	size_t i = 0;
+
+	*value = 0;
+	for (; i < len && text[i] >= '0' && text[i] <= '9'; i++) {
+		*value = *value * 10 + (unsigned int)(text[i] - '0');
+		if (*value > max || (i > 0 && text[0] == '0'))
+			return 0;
+	}
+	if (i == 0 || (end == '\0' ? i != len : i == len || text[i] != end))
+		return 0;
+	return end == '\0' ? i : i + 1;
+}
+
+static enum km_rc conf_parse_endpoint(const char *text, size_t len,
+				      struct conf_endpoint *field, char *reason)
+{
+	static const char ends[5] = {'.', '.', '.', ':', '\0'};
+	struct conf_endpoint out;
+	unsigned int v = 0;
+	size_t at = 0, used;
+
+	for (unsigned int i = 0; i < 5; i++) {
+		used = conf_part(text + at, len - at, i < 4 ? 255 : 65535, ends[i], &v);
+		if (used == 0)
+			return conf_no(reason, "not an IPv4 address and a port");
+		at += used;
+		if (i < 4)
+			out.ip[i] = (uint8_t)v;
+	}
+	out.port = (uint16_t)v;
+	if (out.port == 0 || out.ip[0] == 0)
+		return conf_no(reason, "0 is no address and no port");
+	*field = out;
+	return KM_OK;
+}
+
 static enum km_rc conf_parse_list(const char *text, size_t len, struct conf_list *list,
 				  char *reason)
 {
@@ -298,6 +339,8 @@ enum km_rc conf_value_parse(const struct conf_row *row, const char *text, size_t
 		return conf_parse_mac(text, len, field, reason);
 	case CONF_HEX16:
 		return conf_parse_hex16(row, text, len, field, reason);
+	case CONF_ENDPOINT:
+		return conf_parse_endpoint(text, len, field, reason);
 	case CONF_LIST:
 		return conf_parse_list(text, len, field, reason);
 	}
@@ -329,6 +372,7 @@ char *conf_value_format(const struct conf_row *row, const void *field, char *buf
 			size_t len)
 {
 	const struct conf_list *list = field;
+	const struct conf_endpoint *end = field;
 	const uint8_t *mac = field;
 	size_t used = 0;
 
@@ -361,6 +405,10 @@ char *conf_value_format(const struct conf_row *row, const void *field, char *buf
 		break;
 	case CONF_HEX16:
 		(void)snprintf(buf, len, "0x%04x", *(const uint16_t *)field);
+		break;
+	case CONF_ENDPOINT:
+		(void)snprintf(buf, len, "%u.%u.%u.%u:%u", end->ip[0], end->ip[1],
+			       end->ip[2], end->ip[3], end->port);
 		break;
 	case CONF_LIST:
 		for (uint32_t i = 0; i < list->n && i < CONF_LIST_MAX && used < len; i++) {
@@ -432,6 +480,9 @@ char *conf_allowed_text(const struct conf_row *row, char *buf, size_t len)
 	case CONF_HEX16:
 		(void)snprintf(buf, len, "0x%04x .. 0x%04x", (unsigned int)row->min,
 			       row->max ? (unsigned int)row->max : 0xffffU);
+		break;
+	case CONF_ENDPOINT:
+		(void)snprintf(buf, len, "an IPv4 address and a port, 192.0.2.1:4001");
 		break;
 	case CONF_LIST:
 		(void)snprintf(buf, len, "up to %d items with commas between",

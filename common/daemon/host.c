@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +53,23 @@ int host_find_interface(const char *name, struct host_interface *out, struct km_
 	out->mtu = (uint32_t)req.ifr_mtu;
 	out->up = ioctl(fd, SIOCGIFFLAGS, &req) == 0 && (req.ifr_flags & IFF_UP) != 0;
 	return 0;
+}
+
+bool host_has_address(const uint8_t ip[4])
+{
+	struct ifaddrs *all;
+	bool found = false;
+
+	if (getifaddrs(&all) != 0)
+		return false;
+	for (const struct ifaddrs *one = all; one && !found; one = one->ifa_next) {
+		const struct sockaddr_in *in = (const void *)one->ifa_addr;
+
+		if (in && in->sin_family == AF_INET)
+			found = memcmp(&in->sin_addr, ip, 4) == 0;
+	}
+	freeifaddrs(all);
+	return found;
 }
 
 int host_open_counter(const char *name, const char *counter)

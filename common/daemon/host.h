@@ -27,6 +27,10 @@ bool host_name_is_plain(const char *name);
 KM_MUST_CHECK int host_find_interface(const char *name, struct host_interface *out,
 				      struct km_err *err);
 
+/* Whether an interface of this host (of its network namespace) has the IPv4 address. False
+ * where the kernel does not tell. */
+bool host_has_address(const uint8_t ip[4]);
+
 /* Opens /sys/class/net/NAME/statistics/COUNTER read-only; -1 where that is not to be had. */
 int host_open_counter(const char *name, const char *counter);
 
