@@ -33,9 +33,10 @@ static void print_margin(const struct stats_map *map)
 void rx_print_counters(const struct stats_map *map)
 {
 	static const char *const refused[] = {
-		"refused_short",  "refused_version",	     "refused_malformed",
-		"refused_range",  "refused_unknown_session", "refused_auth",
-		"refused_replay", "refused_duplicate",	     "refused_announce",
+		"refused_short",   "refused_version",	      "refused_malformed",
+		"refused_range",   "refused_unknown_session", "refused_auth",
+		"refused_replay",  "refused_duplicate",	      "refused_announce",
+		"refused_carrier",
 	};
 
 	(void)printf("files     published %" PRIu64 ", quarantined %" PRIu64

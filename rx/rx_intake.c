@@ -148,8 +148,8 @@ static int make_pump(struct rx_intake *in, struct km_err *err)
 	if (!in->map.p && shm_map(&in->map, in->fd_pump, len, SHM_MAP_WRITE, err) != 0)
 		return -1;
 	memset(in->map.p, 0, RING_SLOTS_OFFSET);
-	if (ring_format(in->map.p, len, intake_pump_slot(&in->plan), INTAKE_PUMP_SLOTS) !=
-	    KM_OK)
+	if (ring_format(in->map.p, len, intake_pump_slot(&in->plan),
+			intake_pump_slots(&in->plan)) != KM_OK)
 		return km_err_set(err, EX_SOFTWARE, "pump ring: slots of %u bytes",
 				  intake_pump_slot(&in->plan));
 	return 0;
@@ -180,7 +180,7 @@ bool rx_intake_drained(const struct rx_intake *in)
 
 	/* a fresh look each time: an attached handle would go by its own index */
 	return ring_attach(&ring, in->map.p, in->map.len, intake_pump_slot(&in->plan),
-			   INTAKE_PUMP_SLOTS, RING_CONSUMER) != KM_OK ||
+			   intake_pump_slots(&in->plan), RING_CONSUMER) != KM_OK ||
 	       ring_ready(&ring) <= 0;
 }
 

@@ -42,6 +42,8 @@
 	X(LINK_DOWN, "link.down", LOG_ERR, "the diode port is down; tx waits")             \
 	X(LINK_UP, "link.up", LOG_NOTICE, "the diode port is up again")                    \
 	X(LINK_FAILED, "link.failed", LOG_ERR, "the diode port refuses frames")            \
+	X(LINK_TRAINS, "link.trains", LOG_NOTICE,                                          \
+	  "whether the kernel takes trains of datagrams")                                  \
 	X(EPOCH_STORED, "epoch.stored", LOG_INFO,                                          \
 	  "a session was opened and its epoch stored")                                     \
 	X(EPOCH_REFUSED, "epoch.refused", LOG_ERR,                                         \

@@ -8,6 +8,7 @@
 #include "deliver.h"
 #include "intake.h"
 #include "ipc.h"
+#include "link_match.h"
 #include "link_packet_ring.h"
 #include "link_pcap.h"
 #include "log.h"
@@ -28,6 +29,7 @@ static const char *const capture_stat_names[] = {CAPTURE_STATS(STATS_NAME_ROW)};
 struct capture {
 	struct rx_config config;
 	struct intake_plan plan;
+	struct link_match match;
 	struct stats_map stats_map;
 	struct stats_writer stats;
 	bool pump, replay;
@@ -91,8 +93,8 @@ static int capture_ring(struct capture *c, struct role_ctx *ctx, struct km_err *
 	bool refused;
 	int rc;
 
-	if (link_packet_rings_open(&rings, c->config.interface, c->config.ethertype,
-				   &c->plan, &refused, err) < 0) {
+	if (link_packet_rings_open(&rings, c->config.interface, &c->match, &c->plan,
+				   &refused, err) < 0) {
 		if (refused)
 			err->code = INTAKE_EXIT_REFUSED;
 		return -1;
@@ -140,11 +142,11 @@ static int capture_pump(struct capture *c, struct role_ctx *ctx, struct km_err *
 	    0)
 		return km_err_prefix(err, "pump ring");
 	if (ring_attach(&ring, map.p, map.len, intake_pump_slot(&c->plan),
-			INTAKE_PUMP_SLOTS, RING_PRODUCER) != KM_OK)
+			intake_pump_slots(&c->plan), RING_PRODUCER) != KM_OK)
 		return km_err_set(err, EX_SOFTWARE, "pump ring: cannot be attached");
 	link = c->replay ? link_pcap_open_file(INTAKE_FD_REPLAY, &c->plan, err)
-			 : link_pcap_open(c->config.interface, c->config.ethertype,
-					  &c->plan, c->config.ring_bytes, err);
+			 : link_pcap_open(c->config.interface, &c->match, &c->plan,
+					  c->config.ring_bytes, err);
 	if (link == NULL)
 		return -1;
 	rc = sandbox_drop_caps(0, &ctx->sandbox, err);
@@ -172,6 +174,7 @@ int capture_main(struct role_ctx *ctx)
 				 "capture", capture_stat_names, CAPTURE_STAT_COUNT, &err);
 	if (rc == 0) {
 		rx_config_intake_plan(&capture.config, &capture.plan);
+		link_match_init(&capture.match, &capture.config);
 		rc = capture.pump ? capture_pump(&capture, ctx, &err)
 				  : capture_ring(&capture, ctx, &err);
 	}

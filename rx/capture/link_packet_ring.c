@@ -65,7 +65,8 @@ static int link_packet_ring_map_slots(int fd, const struct intake_plan *plan)
 
 /* The filter, and then the interface. */
 static int link_packet_ring_bind(int fd, enum link_filter filter, const char *interface,
-				 uint16_t ethertype, uint32_t *mtu, struct km_err *err)
+				 const struct link_match *match, uint32_t *mtu,
+				 struct km_err *err)
 {
 	struct sockaddr_ll address = {.sll_family = AF_PACKET,
 				      .sll_protocol = htons(ETH_P_ALL)};
@@ -73,7 +74,7 @@ static int link_packet_ring_bind(int fd, enum link_filter filter, const char *in
 	struct ifreq request = {0};
 	int on = 1;
 
-	if (link_filter_lock(fd, filter, ethertype) < 0)
+	if (link_filter_lock(fd, filter, match) < 0)
 		return km_err_set_errno(err, EX_OSERR, "interface %s: filter refused",
 					interface);
 	strncpy(request.ifr_name, interface, sizeof(request.ifr_name) - 1);
@@ -103,8 +104,9 @@ static int link_packet_ring_bind(int fd, enum link_filter filter, const char *in
 }
 
 static int link_packet_ring_blocks(struct link_packet_rings *rings, const char *interface,
-				   uint16_t ethertype, const struct intake_plan *plan,
-				   bool *refused, struct km_err *err)
+				   const struct link_match *match,
+				   const struct intake_plan *plan, bool *refused,
+				   struct km_err *err)
 {
 	enum link_filter filter = rings->realtime < 0 ? LINK_FILTER_ALL : LINK_FILTER_REST;
 
@@ -119,14 +121,14 @@ static int link_packet_ring_blocks(struct link_packet_rings *rings, const char *
 			"lower `ring` or set `capture = pcap`",
 			interface, plan->blocks, plan->block_bytes);
 	}
-	return link_packet_ring_bind(rings->ring, filter, interface, ethertype, &rings->mtu,
+	return link_packet_ring_bind(rings->ring, filter, interface, match, &rings->mtu,
 				     err);
 }
 
 /* 0 also when the kernel refuses the ring: then it is not there. */
 static int link_packet_ring_slots(struct link_packet_rings *rings, const char *interface,
-				  uint16_t ethertype, const struct intake_plan *plan,
-				  struct km_err *err)
+				  const struct link_match *match,
+				  const struct intake_plan *plan, struct km_err *err)
 {
 	if (plan->slots == 0)
 		return 0;
@@ -139,17 +141,17 @@ static int link_packet_ring_slots(struct link_packet_rings *rings, const char *i
 		return 0;
 	}
 	return link_packet_ring_bind(rings->realtime, LINK_FILTER_REALTIME, interface,
-				     ethertype, &rings->mtu, err);
+				     match, &rings->mtu, err);
 }
 
 int link_packet_rings_open(struct link_packet_rings *rings, const char *interface,
-			   uint16_t ethertype, const struct intake_plan *plan,
+			   const struct link_match *match, const struct intake_plan *plan,
 			   bool *refused, struct km_err *err)
 {
 	*rings = (struct link_packet_rings)LINK_PACKET_RINGS_INIT;
 	*refused = false;
-	if (link_packet_ring_slots(rings, interface, ethertype, plan, err) == 0 &&
-	    link_packet_ring_blocks(rings, interface, ethertype, plan, refused, err) == 0)
+	if (link_packet_ring_slots(rings, interface, match, plan, err) == 0 &&
+	    link_packet_ring_blocks(rings, interface, match, plan, refused, err) == 0)
 		return 0;
 	link_packet_rings_close(rings);
 	return -1;

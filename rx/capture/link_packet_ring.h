@@ -18,6 +18,7 @@
 
 #include "intake.h"
 #include "km_err.h"
+#include "link_match.h"
 
 struct link_packet_rings {
 	int ring;     /* TPACKET_V3 */
@@ -38,7 +39,8 @@ struct link_packet_rings {
  * (libpcap may still work) and not the interface or a privilege.
  */
 KM_MUST_CHECK int link_packet_rings_open(struct link_packet_rings *rings,
-					 const char *interface, uint16_t ethertype,
+					 const char *interface,
+					 const struct link_match *match,
 					 const struct intake_plan *plan, bool *refused,
 					 struct km_err *err);
 

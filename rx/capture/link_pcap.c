@@ -28,13 +28,13 @@ static struct link_pcap *link_pcap_fail(struct link_pcap *link, struct km_err *e
 	return NULL;
 }
 
-static int link_pcap_filter(struct link_pcap *link, uint16_t ethertype)
+static int link_pcap_filter(struct link_pcap *link, const struct link_match *match)
 {
 	struct bpf_program program;
-	char text[32];
+	char text[LINK_MATCH_TEXT_MAX];
 	int rc;
 
-	snprintf(text, sizeof(text), "ether proto 0x%04x", ethertype);
+	link_match_text(match, text);
 	if (pcap_compile(link->handle, &program, text, 1, PCAP_NETMASK_UNKNOWN) < 0)
 		return -1;
 	rc = pcap_setfilter(link->handle, &program);
@@ -42,7 +42,7 @@ static int link_pcap_filter(struct link_pcap *link, uint16_t ethertype)
 	return rc;
 }
 
-struct link_pcap *link_pcap_open(const char *interface, uint16_t ethertype,
+struct link_pcap *link_pcap_open(const char *interface, const struct link_match *match,
 				 const struct intake_plan *plan, uint64_t buffer_bytes,
 				 struct km_err *err)
 {
@@ -74,7 +74,7 @@ struct link_pcap *link_pcap_open(const char *interface, uint16_t ethertype,
 	if (pcap_datalink(link->handle) != DLT_EN10MB)
 		return link_pcap_fail(link, err, EX_UNAVAILABLE, interface,
 				      "is not Ethernet");
-	if (link_pcap_filter(link, ethertype) < 0 ||
+	if (link_pcap_filter(link, match) < 0 ||
 	    pcap_setdirection(link->handle, PCAP_D_IN) < 0 ||
 	    pcap_setnonblock(link->handle, 1, text) < 0)
 		return link_pcap_fail(link, err, EX_OSERR, interface,

@@ -12,12 +12,13 @@
 
 #include "intake.h"
 #include "km_err.h"
+#include "link_match.h"
 #include "ring.h"
 
 struct link_pcap;
 
 /* A live interface. BUFFER_BYTES of kernel buffer. */
-struct link_pcap *link_pcap_open(const char *interface, uint16_t ethertype,
+struct link_pcap *link_pcap_open(const char *interface, const struct link_match *match,
 				 const struct intake_plan *plan, uint64_t buffer_bytes,
 				 struct km_err *err);
 

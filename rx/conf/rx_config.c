@@ -42,6 +42,14 @@ static void convert_channel(struct rx_config_channel *to, const struct rx_raw_ch
 	to->depth_max = (unsigned)from->fec_depth;
 }
 
+static struct carrier_end convert_end(const struct conf_endpoint *from)
+{
+	struct carrier_end to = {.port = from->port};
+
+	memcpy(to.ip, from->ip, sizeof(to.ip));
+	return to;
+}
+
 static void convert(struct rx_config *to, const struct rx_raw *from)
 {
 	memset(to, 0, sizeof(*to));
@@ -53,6 +61,9 @@ static void convert(struct rx_config *to, const struct rx_raw *from)
 	memcpy(to->user, from->user, sizeof(to->user));
 	to->ethertype = from->ethertype;
 	to->vlan = (uint16_t)from->vlan;
+	to->framing = (uint8_t)from->framing;
+	to->udp.from = convert_end(&from->udp_src);
+	to->udp.to = convert_end(&from->udp_dst);
 	to->mtu = (uint32_t)from->mtu;
 	to->environment = (uint16_t)from->environment;
 	to->capture = (uint8_t)from->capture;
@@ -203,7 +214,9 @@ uint32_t rx_config_link_header_len(const struct rx_config *config)
 
 uint32_t rx_config_symbol_size(const struct rx_config *config)
 {
-	return (uint32_t)frame_symbol_size(config->mtu);
+	uint32_t carrier = config->framing == RX_FRAMING_UDP ? WIRE_CARRIER_UDP : 0;
+
+	return (uint32_t)frame_symbol_size(config->mtu - carrier);
 }
 
 void rx_config_segment_plan(const struct rx_config *config, struct segment_plan *plan)
@@ -215,7 +228,8 @@ void rx_config_segment_plan(const struct rx_config *config, struct segment_plan 
 	plan->slots = slots < UINT32_MAX ? (uint32_t)slots : UINT32_MAX;
 }
 
-/* A slot holds the largest frame; powers of two, so that slots fill the kernel's blocks. */
+/* A slot holds the largest frame (with framing udp no train: those go by the ring of blocks,
+ * see link_filter.h); powers of two, so that slots fill the kernel's blocks. */
 static void plan_realtime(const struct rx_config *config, struct intake_plan *plan)
 {
 	uint64_t slots;
@@ -224,7 +238,7 @@ static void plan_realtime(const struct rx_config *config, struct intake_plan *pl
 	plan->slots = 0;
 	if (config->realtime_bytes == 0 || plan->form != INTAKE_RING)
 		return;
-	while (plan->slot_bytes < INTAKE_SLOT_HEAD + plan->frame_max)
+	while (plan->slot_bytes < INTAKE_SLOT_HEAD + WIRE_ETHER_VLAN_LEN + config->mtu)
 		plan->slot_bytes *= 2;
 	slots = config->realtime_bytes / plan->slot_bytes;
 	plan->slots =
@@ -234,18 +248,20 @@ static void plan_realtime(const struct rx_config *config, struct intake_plan *pl
 void rx_config_intake_plan(const struct rx_config *config, struct intake_plan *plan)
 {
 	uint64_t block = RING_BLOCK_MAX;
+	/* the kernel may join datagrams into one of the largest size that IP has */
+	uint32_t largest = config->framing == RX_FRAMING_UDP ? WIRE_MTU_MAX : config->mtu;
 
 	/* always a power of two of pages, and never fewer than a few blocks */
 	while (block > 65536 && config->ring_bytes / block < RING_BLOCKS_MIN)
 		block /= 2;
-	/* one frame of the largest MTU and the headers of the ring fit the smallest block twice */
-	while (block < 2 * (uint64_t)config->mtu)
+	/* one frame of the largest size and the headers of the ring fit the smallest block twice */
+	while (block < 2 * (uint64_t)largest)
 		block *= 2;
 	plan->form = config->capture == RX_CAPTURE_PCAP ? INTAKE_PUMP : INTAKE_RING;
 	plan->block_bytes = (uint32_t)block;
 	plan->blocks = (uint32_t)(config->ring_bytes / block);
 	plan->retire_ms = config->retire_ms;
-	plan->frame_max = config->mtu + WIRE_ETHER_VLAN_LEN;
+	plan->frame_max = largest + WIRE_ETHER_VLAN_LEN;
 	plan_realtime(config, plan);
 }
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "carrier.h"
 #include "intake.h"
 #include "km_err.h"
 #include "manifest.h"
@@ -25,6 +26,11 @@ enum rx_capture {
 	RX_CAPTURE_AUTO, /* ring, or libpcap when the kernel refuses the ring */
 	RX_CAPTURE_RING,
 	RX_CAPTURE_PCAP,
+};
+
+enum rx_framing {
+	RX_FRAMING_ETHERNET,
+	RX_FRAMING_UDP,
 };
 
 enum rx_replace {
@@ -53,6 +59,8 @@ struct rx_config {
 	char interface[16];
 	uint16_t ethertype;
 	uint16_t vlan;
+	uint8_t framing;	/* enum rx_framing */
+	struct carrier_udp udp; /* framing = udp; from.port 0: any sender */
 	uint32_t mtu; /* 0: the interface's */
 	uint16_t environment;
 	uint8_t capture;      /* enum rx_capture */

@@ -125,6 +125,27 @@ void rx_judge_pool(const struct rx_raw *raw, uint32_t mtu, struct conf_report *r
 			(most * stride + MIB - 1) / MIB);
 }
 
+static void judge_framing(const struct rx_raw *raw, struct conf_report *report)
+{
+	const bool udp = raw->framing == RX_FRAMING_UDP;
+	const struct conf_endpoint *src = &raw->udp_src, *dst = &raw->udp_dst;
+
+	if (udp && dst->port == 0)
+		conf_report_add(report, raw, "receiver", 0, "framing", "needs udp_dst");
+	if (!udp && dst->port != 0)
+		conf_report_add(report, raw, "receiver", 0, "udp_dst",
+				"has no use without framing = udp");
+	if (!udp && src->port != 0)
+		conf_report_add(report, raw, "receiver", 0, "udp_src",
+				"has no use without framing = udp");
+	if (src->ip[0] >= 224 || src->ip[0] == 127)
+		conf_report_add(report, raw, "receiver", 0, "udp_src",
+				"is no address that anything is sent from");
+	if (dst->ip[0] >= 240 || dst->ip[0] == 127)
+		conf_report_add(report, raw, "receiver", 0, "udp_dst",
+				"is a broadcast, loopback or reserved address");
+}
+
 void rx_judge(const struct rx_raw *raw, struct conf_report *report)
 {
 	if (raw->interface[0] != '\0' && !host_name_is_plain(raw->interface))
@@ -133,6 +154,7 @@ void rx_judge(const struct rx_raw *raw, struct conf_report *report)
 	if (strcmp(raw->state_dir, raw->run_dir) == 0)
 		conf_report_add(report, raw, "receiver", 0, "run_dir",
 				"is also state_dir; give it a directory of its own");
+	judge_framing(raw, report);
 	judge_trust(raw, report);
 	for (uint32_t i = 0; i < raw->channels && i < WIRE_CHANNELS_MAX; i++)
 		judge_channel(raw, report, i);

@@ -39,6 +39,17 @@ int rx_probe_link(struct rx_parse *parse, struct host_interface *port, struct km
 	return 0;
 }
 
+void rx_probe_address(struct rx_parse *parse)
+{
+	const struct rx_config *config = &parse->config;
+
+	/* the kernel would answer to what it has no socket for, by ICMP, into the diode */
+	if (config->framing == RX_FRAMING_UDP && host_has_address(config->udp.to.ip))
+		conf_report_add(&parse->report, &parse->raw, "receiver", 0, "udp_dst",
+				"is an address of this host, which would answer: take it "
+				"off the interface, or use another one");
+}
+
 void rx_probe_kernel(struct rx_parse *parse)
 {
 	struct fec_choice choice = {.why = ""};
@@ -152,6 +163,21 @@ static void report_pool(const struct rx_config *config, FILE *out)
 			mib(wanted), mib(config->pool_bytes));
 }
 
+static void report_udp(const struct rx_config *config, FILE *out)
+{
+	const struct carrier_end *from = &config->udp.from, *to = &config->udp.to;
+
+	if (config->framing != RX_FRAMING_UDP)
+		return;
+	(void)fprintf(out, "framing udp: to %u.%u.%u.%u:%u, ", to->ip[0], to->ip[1],
+		      to->ip[2], to->ip[3], to->port);
+	if (from->port == 0)
+		(void)fprintf(out, "from anybody\n");
+	else
+		(void)fprintf(out, "from %u.%u.%u.%u:%u\n", from->ip[0], from->ip[1],
+			      from->ip[2], from->ip[3], from->port);
+}
+
 void rx_probe_report(const struct rx_config *config, const struct host_interface *port,
 		     FILE *out)
 {
@@ -172,6 +198,7 @@ void rx_probe_report(const struct rx_config *config, const struct host_interface
 		      " slots of %" PRIu32 " bytes\n",
 		      config->mtu, rx_config_symbol_size(config), segment.slots,
 		      segment.stride);
+	report_udp(config, out);
 	report_pool(config, out);
 	(void)fprintf(
 		out,

@@ -19,6 +19,9 @@
 KM_MUST_CHECK int rx_probe_link(struct rx_parse *parse, struct host_interface *port,
 				struct km_err *err);
 
+/* Framing udp: adds a finding when this host has the destination address. */
+void rx_probe_address(struct rx_parse *parse);
+
 /* Adds a finding when the erasure coder asked for cannot be had on this processor. */
 void rx_probe_kernel(struct rx_parse *parse);
 

@@ -7,6 +7,12 @@
 
 static const struct conf_name kinds[] = {{"files", 0}, {NULL, 0}};
 
+static const struct conf_name framings[] = {
+	{"ethernet", RX_FRAMING_ETHERNET},
+	{"udp", RX_FRAMING_UDP},
+	{NULL, 0},
+};
+
 static const struct conf_name captures[] = {
 	{"auto", RX_CAPTURE_AUTO},
 	{"ring", RX_CAPTURE_RING},
@@ -47,9 +53,20 @@ static const struct conf_row global_rows[] = {
 	GLOBAL(interface, "interface", CONF_STRING, .required = true,
 	       .help = "Network interface that comes from the diode."),
 	GLOBAL(ethertype, "ethertype", CONF_HEX16, .def = "0x88b5", .min = 0x0600,
-	       .max = 0xffff, .help = "EtherType of the frames; the same on both sides."),
+	       .max = 0xffff,
+	       .help = "EtherType of the frames; the same on both sides. Not used by "
+		       "framing udp."),
 	GLOBAL(vlan, "vlan", CONF_U64, .min = 1, .max = 4094,
 	       .help = "Identifier of the one 802.1Q tag of the frames. Not set: no tag."),
+	GLOBAL(framing, "framing", CONF_ENUM, .def = "ethernet", .names = framings,
+	       .help = "What stands around a frame: an Ethernet header alone, or IPv4 and "
+		       "UDP with the static addresses below too. The same on both sides."),
+	GLOBAL(udp_src, "udp_src", CONF_ENDPOINT,
+	       .help = "Source address and port of framing udp. Not set: any, for devices "
+		       "that put their own in."),
+	GLOBAL(udp_dst, "udp_dst", CONF_ENDPOINT,
+	       .help = "Destination address and port of framing udp. This host must not "
+		       "have the address: it would answer."),
 	GLOBAL(mtu, "mtu", CONF_U64, .min = WIRE_MTU_MIN, .max = WIRE_MTU_MAX,
 	       .help = "Bytes of a frame after its Ethernet header. Not set: the "
 		       "interface's. "

@@ -37,6 +37,8 @@ struct rx_raw {
 	char interface[16];
 	uint16_t ethertype;
 	uint64_t vlan;
+	int framing;
+	struct conf_endpoint udp_src, udp_dst;
 	uint64_t mtu;
 	uint64_t environment;
 	int capture;

@@ -65,6 +65,11 @@ static void make_plan(const struct decode *d, struct rx_engine_plan *plan)
 	memset(plan, 0, sizeof(*plan));
 	plan->ethertype = c->ethertype;
 	plan->vlan = c->vlan;
+	if (c->framing == RX_FRAMING_UDP) {
+		plan->udp = true;
+		plan->ethertype = WIRE_ETHERTYPE_IPV4;
+		plan->path = c->udp;
+	}
 	plan->hold_bytes = c->hold_bytes;
 	plan->silent_ns = c->silent_ns;
 	plan->replay = has_argument(d->ctx, "--replay");

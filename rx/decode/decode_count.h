@@ -6,10 +6,13 @@
  *	seen = foreign + ours
  *	ours = opened + every refused_... + held
  *
- * `held` is what waits: frames in the hold buffer and announces the keeper looks at. An
- * announce that is (or becomes) that of a session counts as opened. hold_dropped names
- * how many of refused_unknown_session had been held before. Rows from HELD on are gauges:
- * they start anew with the process, all others go on after a restart of the role.
+ * A datagram (framing udp) of several frames counts frame by frame, and as one of `trains`;
+ * one whose IP or UDP header is refused (refused_carrier), or whose first clear header is,
+ * counts as one frame. `held` is what waits: frames in the hold buffer and announces the
+ * keeper looks at. An announce that is (or becomes) that of a session counts as opened.
+ * hold_dropped names how many of refused_unknown_session had been held before. Rows from
+ * HELD on are gauges: they start anew with the process, all others go on after a restart of
+ * the role.
  *
  * Not for other roles: they read the page by name.
  */
@@ -29,6 +32,7 @@
 	X(COUNT_OURS, "ours")                                                              \
 	X(COUNT_OPENED, "opened")                                                          \
 	X(COUNT_REFUSED_SHORT, "refused_short")                                            \
+	X(COUNT_REFUSED_CARRIER, "refused_carrier")                                        \
 	X(COUNT_REFUSED_VERSION, "refused_version")                                        \
 	X(COUNT_REFUSED_MALFORMED, "refused_malformed")                                    \
 	X(COUNT_REFUSED_RANGE, "refused_range")                                            \
@@ -68,7 +72,8 @@
 	X(COUNT_PUBLISH_WAITS, "publish_waits")                                            \
 	X(COUNT_HEARTBEATS, "heartbeats")                                                  \
 	X(COUNT_ASKED, "asked")                                                            \
-	X(COUNT_INTAKE_BAD, "intake_violations")
+	X(COUNT_INTAKE_BAD, "intake_violations")                                           \
+	X(COUNT_TRAINS, "trains")
 
 #define DECODE_COUNT_LANE(X, n)                                                            \
 	X(COUNT_LANE##n##_HIGHEST, "lane" #n "_highest")                                   \

@@ -12,8 +12,8 @@ enum km_rc feed_pump_open(struct feed *f, void *mem, size_t len,
 	f->sock = -1;
 	f->bounce = bounce;
 	f->frame_max = plan->frame_max;
-	return ring_attach(&f->ring, mem, len, intake_pump_slot(plan), INTAKE_PUMP_SLOTS,
-			   RING_CONSUMER);
+	return ring_attach(&f->ring, mem, len, intake_pump_slot(plan),
+			   intake_pump_slots(plan), RING_CONSUMER);
 }
 
 /* Copy the slot's head, judge the copy, then copy the bytes it speaks of. */

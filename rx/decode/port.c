@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: ISC
 #include "port.h"
 
+#include "carrier.h"
 #include "cursor.h"
 #include "frame.h"
 
 #define ETHERTYPE_VLAN 0x8100u
 #define VLAN_ID_MASK 0x0fffu
 
-/* Where our payload begins, or 0: not ours. */
+/* Where the bytes behind the Ethernet header begin, or 0: not ours. */
 static size_t ether_judge(const struct rx_engine_plan *plan, const struct feed_frame *frame)
 {
 	struct rd rd;
@@ -70,22 +71,36 @@ static void take_announce(struct rx_engine *e, const uint8_t *p, size_t len)
 	asker_announce(&e->asker, p, len, e->now_ns);
 }
 
-void port_take(struct rx_engine *e, const struct feed_frame *frame)
+/* Whose frames these are; the frames are WALK. */
+static enum carrier_verdict carrier_judge(const struct rx_engine_plan *plan,
+					  const struct feed_frame *frame,
+					  struct carrier_walk *walk)
 {
-	size_t skip = ether_judge(&e->plan, frame);
-	const uint8_t *p = frame->p + skip;
+	size_t skip = ether_judge(plan, frame);
+
+	if (skip == 0)
+		return CARRIER_FOREIGN;
+	*walk = (struct carrier_walk){
+		.p = frame->p + skip, .left = frame->len - skip, .many = plan->udp};
+	if (!plan->udp)
+		return CARRIER_OURS;
+	/* a frame that the ring has cut is shorter than its IP header says */
+	return carrier_udp_read(&plan->path, walk->p, walk->left, &walk->p, &walk->left);
+}
+
+/* One frame, or what is left when its header is refused. */
+static void take_next(struct rx_engine *e, struct carrier_walk *walk)
+{
 	uint64_t *v = e->counts.v;
 	struct frame_header h;
 	struct rx_session *s;
+	const uint8_t *p;
 	enum km_rc rc;
+	size_t len;
 
 	v[COUNT_SEEN]++;
-	if (skip == 0) {
-		v[COUNT_FOREIGN]++;
-		return;
-	}
 	v[COUNT_OURS]++;
-	rc = frame_header_decode(&h, p, frame->len - skip);
+	rc = carrier_next(walk, &h, &p, &len);
 	if (rc != KM_OK) {
 		v[row_of(rc)]++;
 		if (rc == KM_ERR_VERSION)
@@ -98,10 +113,34 @@ void port_take(struct rx_engine *e, const struct feed_frame *frame)
 	}
 	s = rx_sessions_find(&e->sessions, h.session_tag);
 	if (!s) {
-		hold_frame(e, h.session_tag, p, frame_bytes(&h));
+		hold_frame(e, h.session_tag, p, len);
 		return;
 	}
 	v[rx_sessions_frame(&e->sessions, s, &h, p, p + WIRE_HEADER_LEN, e->now_ns)]++;
+}
+
+void port_take(struct rx_engine *e, const struct feed_frame *frame)
+{
+	uint64_t *v = e->counts.v;
+	struct carrier_walk walk;
+
+	switch (carrier_judge(&e->plan, frame, &walk)) {
+	case CARRIER_FOREIGN:
+		v[COUNT_SEEN]++;
+		v[COUNT_FOREIGN]++;
+		return;
+	case CARRIER_BAD:
+		v[COUNT_SEEN]++;
+		v[COUNT_OURS]++;
+		v[COUNT_REFUSED_CARRIER]++;
+		return;
+	case CARRIER_OURS:
+		break;
+	}
+	take_next(e, &walk);
+	v[COUNT_TRAINS] += walk.left > 0;
+	while (walk.left > 0)
+		take_next(e, &walk);
 }
 
 /* hold_fn */

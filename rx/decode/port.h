@@ -12,7 +12,7 @@
 #include "feed.h"
 #include "rx_engine.h"
 
-/* Take one frame as the kernel or capture gave it. */
+/* Take what the kernel or capture gave: one frame, or the frames of one datagram. */
 void port_take(struct rx_engine *e, const struct feed_frame *frame);
 
 /* A session of TAG was accepted: the frames that waited for it. */

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "asker.h"
+#include "carrier.h"
 #include "decode_count.h"
 #include "delivery.h"
 #include "feed.h"
@@ -33,6 +34,8 @@
 struct rx_engine_plan {
 	uint16_t ethertype;
 	uint16_t vlan; /* 0: untagged */
+	bool udp;      /* frames stand in UDP datagrams on this path; ethertype is IPv4 */
+	struct carrier_udp path;
 	unsigned channels;
 	uint16_t channel[WIRE_CHANNELS_MAX]; /* numbers, each once, none 0 */
 	uint64_t hold_bytes;

@@ -366,6 +366,7 @@ static void voice_drops(const struct voice *v, char *buf, size_t len)
 {
 	static const char *const names[] = {
 		"refused_short",
+		"refused_carrier",
 		"refused_version",
 		"refused_malformed",
 		"refused_range",

@@ -44,8 +44,10 @@ struct intake_plan {
  * sum is 66 and 14 of Ethernet. */
 #define INTAKE_SLOT_HEAD 96u
 
-/* Pump: one ring slot per frame of sizeof(struct intake_frame) + frame_max bytes. */
+/* Pump: one ring slot per frame of sizeof(struct intake_frame) + frame_max bytes; a quarter
+ * of them when frames are large: framing udp has room for what the kernel joins (64 MiB). */
 #define INTAKE_PUMP_SLOTS 4096u
+#define INTAKE_PUMP_LARGE 16384u
 struct intake_frame {
 	uint32_t len;	   /* captured bytes that follow, Ethernet header included */
 	uint32_t wire_len; /* on the wire; larger = cut short */
@@ -71,14 +73,20 @@ struct intake_frame {
 #define INTAKE_FD_REPLAY 11
 #define INTAKE_FD_REALTIME 12 /* decode: the realtime ring's socket, or absent */
 
-/* Slot size of the pump, and bytes of its memfd: one plain ring at offset 0 with its own bells. */
+/* Slot size of the pump, its slots, and bytes of its memfd: one plain ring at offset 0 with
+ * its own bells. */
 static inline uint32_t intake_pump_slot(const struct intake_plan *plan)
 {
 	return (uint32_t)(sizeof(struct intake_frame) + plan->frame_max + 7u) & ~7u;
 }
+static inline uint32_t intake_pump_slots(const struct intake_plan *plan)
+{
+	return plan->frame_max > INTAKE_PUMP_LARGE ? INTAKE_PUMP_SLOTS / 4
+						   : INTAKE_PUMP_SLOTS;
+}
 static inline size_t intake_pump_bytes(const struct intake_plan *plan)
 {
-	return ring_bytes(intake_pump_slot(plan), INTAKE_PUMP_SLOTS);
+	return ring_bytes(intake_pump_slot(plan), intake_pump_slots(plan));
 }
 
 #endif

@@ -161,12 +161,12 @@ static void open_rings(struct bench *b, const char *interface, bool two)
 		.slot_bytes = 2048,
 		.slots = two ? 8192 : 0,
 	};
+	const struct link_match match = {.ethertype = WIRE_ETHERTYPE};
 	struct km_err err = KM_ERR_INIT;
 	struct link_packet_rings rings;
 	bool refused;
 
-	if (link_packet_rings_open(&rings, interface, WIRE_ETHERTYPE, &plan, &refused,
-				   &err) != 0 ||
+	if (link_packet_rings_open(&rings, interface, &match, &plan, &refused, &err) != 0 ||
 	    feed_ring_open(&b->rig->e.feed, rings.ring, &plan, &err) != 0 ||
 	    (two && feed_slots_open(&b->rig->e.realtime, rings.realtime, &plan, &err) != 0))
 		die(err.text);

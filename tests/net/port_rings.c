@@ -3,11 +3,13 @@
  * The receive rings of the diode port without the daemon around them: capture opens them,
  * decode's feeds read them, and each frame is printed with the ring that it came by.
  *
- *	km-port-rings INTERFACE SLOT_BYTES SLOTS
+ *	km-port-rings INTERFACE SLOT_BYTES SLOTS [udp]
+ *
+ * udp: for datagrams to 198.51.100.7:4002 from 192.0.2.1:4001, at MTU 1,500.
  *
  * Prints `open REFUSED` (errno of the realtime ring, or 0; -1: not asked for). Then for
  * each line on standard input: takes what comes until nothing has come for 300 ms, prints
- * a line `ring|realtime VLAN LENGTH HEX` for each frame (at most its first 32 bytes), then
+ * a line `ring|realtime VLAN LENGTH HEX` for each frame (at most its first 64 bytes), then
  * `end RING-DROPS REALTIME-DROPS`.
  */
 #include <stdio.h>
@@ -27,7 +29,7 @@ static unsigned take(struct feed *f, const char *name)
 	unsigned n = feed_peek(f, frames, BATCH);
 
 	for (unsigned i = 0; i < n; i++) {
-		uint32_t len = frames[i].len < 32 ? frames[i].len : 32;
+		uint32_t len = frames[i].len < 64 ? frames[i].len : 64;
 
 		printf("%s %d %u ", name, frames[i].vlan, frames[i].len);
 		for (uint32_t j = 0; j < len; j++)
@@ -67,18 +69,25 @@ int main(int argc, char **argv)
 		.retire_ms = 2,
 		.frame_max = 9018,
 	};
+	struct link_match match = {.ethertype = WIRE_ETHERTYPE};
 	struct feed ring, realtime = {0};
 	struct link_packet_rings rings;
 	struct km_err err = KM_ERR_INIT;
 	char line[64];
 	bool refused;
 
-	if (argc != 4)
+	if (argc < 4 || argc > 5)
 		return 2;
+	if (argc == 5)
+		match = (struct link_match){
+			.ethertype = WIRE_ETHERTYPE_IPV4,
+			.udp = true,
+			.longest = WIRE_ETHER_LEN + 1500,
+			.path = {{{192, 0, 2, 1}, 4001}, {{198, 51, 100, 7}, 4002}},
+		};
 	plan.slot_bytes = (uint32_t)strtoul(argv[2], NULL, 10);
 	plan.slots = (uint32_t)strtoul(argv[3], NULL, 10);
-	if (link_packet_rings_open(&rings, argv[1], WIRE_ETHERTYPE, &plan, &refused,
-				   &err) != 0 ||
+	if (link_packet_rings_open(&rings, argv[1], &match, &plan, &refused, &err) != 0 ||
 	    feed_ring_open(&ring, rings.ring, &plan, &err) != 0)
 		return fail(&err);
 	if (rings.realtime >= 0 &&

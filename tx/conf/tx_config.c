@@ -35,6 +35,14 @@ static void convert_channel(struct tx_config_channel *to, const struct tx_raw_ch
 	to->batch_bytes = from->batch_bytes;
 }
 
+static struct carrier_end convert_end(const struct conf_endpoint *from)
+{
+	struct carrier_end to = {.port = from->port};
+
+	memcpy(to.ip, from->ip, sizeof(to.ip));
+	return to;
+}
+
 static void convert(struct tx_config *to, const struct tx_raw *from)
 {
 	memset(to, 0, sizeof(*to));
@@ -48,6 +56,10 @@ static void convert(struct tx_config *to, const struct tx_raw *from)
 	memcpy(to->user, from->user, sizeof(to->user));
 	to->ethertype = from->ethertype;
 	to->vlan = (uint16_t)from->vlan;
+	to->framing = (uint8_t)from->framing;
+	to->udp.from = convert_end(&from->udp_src);
+	to->udp.to = convert_end(&from->udp_dst);
+	to->segmentation = from->segmentation;
 	to->mtu = (uint32_t)from->mtu;
 	to->rate_bps = from->rate_bps;
 	to->send_buffer = (uint32_t)from->send_buffer;
@@ -191,9 +203,32 @@ uint32_t tx_config_link_header_len(const struct tx_config *config)
 	return config->vlan ? WIRE_ETHER_VLAN_LEN : WIRE_ETHER_LEN;
 }
 
+uint32_t tx_config_carrier_len(const struct tx_config *config)
+{
+	return config->framing == TX_FRAMING_UDP ? WIRE_CARRIER_UDP : 0;
+}
+
+void tx_config_link_header(const struct tx_config *c, uint8_t ether[WIRE_ETHER_VLAN_LEN])
+{
+	const uint16_t type =
+		c->framing == TX_FRAMING_UDP ? WIRE_ETHERTYPE_IPV4 : c->ethertype;
+	uint8_t *at = ether + 12;
+
+	memcpy(ether, c->dst_mac, 6);
+	memcpy(ether + 6, c->src_mac, 6);
+	if (c->vlan) {
+		*at++ = 0x81; /* IEEE 802.1Q tag, priority 0 */
+		*at++ = 0x00;
+		*at++ = (uint8_t)(c->vlan >> 8 & 0x0F);
+		*at++ = (uint8_t)c->vlan;
+	}
+	*at++ = (uint8_t)(type >> 8);
+	*at = (uint8_t)type;
+}
+
 uint32_t tx_config_symbol_size(const struct tx_config *config)
 {
-	return (uint32_t)frame_symbol_size(config->mtu);
+	return (uint32_t)frame_symbol_size(config->mtu - tx_config_carrier_len(config));
 }
 
 void tx_config_lane_plan(const struct tx_config *config, struct lane_plan *plan)

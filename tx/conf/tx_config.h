@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "carrier.h"
 #include "km_err.h"
 #include "lane.h"
 #include "manifest.h"
@@ -38,6 +39,11 @@ struct tx_config_channel {
 	uint64_t batch_bytes;	  /* a batch of small objects ends here: 64 MiB */
 };
 
+enum tx_framing {
+	TX_FRAMING_ETHERNET,
+	TX_FRAMING_UDP,
+};
+
 struct tx_config {
 	char name[64];
 	char interface[16];
@@ -45,6 +51,9 @@ struct tx_config {
 	uint8_t dst_mac[6]; /* group address 03:4b:4d:00:00:01 */
 	uint16_t ethertype;
 	uint16_t vlan;	    /* 0: untagged */
+	uint8_t framing;    /* enum tx_framing */
+	struct carrier_udp udp; /* framing = udp */
+	bool segmentation;  /* framing = udp: hand trains of datagrams to the kernel; yes */
 	uint32_t mtu;	    /* bytes after the Ethernet header; 0: the interface's */
 	uint64_t rate_bps;  /* bits/s on the interface, Ethernet header included; 1 Gbit/s */
 	uint32_t send_buffer; /* bytes, SO_SNDBUF; 0: 212,992 up to MTU 1,500, else 1,000,000 bounded by wmem_max */
@@ -87,5 +96,10 @@ void tx_config_lane_plan(const struct tx_config *config, struct lane_plan *plan)
 /* Derived figures both source and sender must agree on. MTU must be resolved. */
 uint32_t tx_config_symbol_size(const struct tx_config *config);
 uint32_t tx_config_link_header_len(const struct tx_config *config); /* 14 or 18 */
+/* Of the MTU, what IP and UDP headers take: 0 or 28. */
+uint32_t tx_config_carrier_len(const struct tx_config *config);
+/* Destination, source, tag if any, EtherType: link_header_len bytes into ETHER. */
+void tx_config_link_header(const struct tx_config *config,
+			   uint8_t ether[WIRE_ETHER_VLAN_LEN]);
 
 #endif

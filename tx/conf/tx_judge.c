@@ -79,6 +79,32 @@ static void judge_receivers(const struct tx_raw *raw, struct conf_report *report
 	}
 }
 
+static void judge_framing(const struct tx_raw *raw, struct conf_report *report)
+{
+	const bool udp = raw->framing == TX_FRAMING_UDP;
+	const struct conf_endpoint *src = &raw->udp_src, *dst = &raw->udp_dst;
+
+	if (udp != (src->port != 0))
+		conf_report_add(report, raw, "transmitter", 0, udp ? "framing" : "udp_src",
+				udp ? "needs udp_src and udp_dst"
+				    : "has no use without framing = udp");
+	if (udp != (dst->port != 0))
+		conf_report_add(report, raw, "transmitter", 0, udp ? "framing" : "udp_dst",
+				udp ? "needs udp_src and udp_dst"
+				    : "has no use without framing = udp");
+	if (src->ip[0] >= 224)
+		conf_report_add(
+			report, raw, "transmitter", 0, "udp_src",
+			"is a group address or reserved; a source address never is");
+	if (dst->ip[0] >= 240)
+		conf_report_add(report, raw, "transmitter", 0, "udp_dst",
+				"is a broadcast or reserved address");
+	if (src->ip[0] == 127 || dst->ip[0] == 127)
+		conf_report_add(report, raw, "transmitter", 0,
+				src->ip[0] == 127 ? "udp_src" : "udp_dst",
+				"is a loopback address, which no wire carries");
+}
+
 void tx_judge(const struct tx_raw *raw, struct conf_report *report)
 {
 	if (raw->interface[0] != '\0' && !host_name_is_plain(raw->interface))
@@ -90,6 +116,7 @@ void tx_judge(const struct tx_raw *raw, struct conf_report *report)
 	if (strcmp(raw->state_dir, raw->run_dir) == 0)
 		conf_report_add(report, raw, "transmitter", 0, "run_dir",
 				"is also state_dir; give it a directory of its own");
+	judge_framing(raw, report);
 	judge_receivers(raw, report);
 	for (uint32_t i = 0; i < raw->channels && i < WIRE_CHANNELS_MAX; i++)
 		judge_channel(raw, report, i);

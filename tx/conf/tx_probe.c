@@ -145,6 +145,24 @@ static void report_channel(const struct tx_config *config,
 		      mib(frames * frame), ms, (uint64_t)c->depth_max * c->fec_m);
 }
 
+static void report_udp(const struct tx_config *config, FILE *out)
+{
+	const struct carrier_end *from = &config->udp.from, *to = &config->udp.to;
+	uint32_t datagram = config->mtu - WIRE_CARRIER_UDP;
+	const uint8_t *mac = config->dst_mac;
+
+	if (config->framing != TX_FRAMING_UDP)
+		return;
+	(void)fprintf(out,
+		      "framing udp: %u.%u.%u.%u:%u to %u.%u.%u.%u:%u at "
+		      "%02x:%02x:%02x:%02x:%02x:%02x, datagrams of %" PRIu32
+		      " bytes, %" PRIu32 " at once if the kernel takes them\n",
+		      from->ip[0], from->ip[1], from->ip[2], from->ip[3], from->port,
+		      to->ip[0], to->ip[1], to->ip[2], to->ip[3], to->port, mac[0], mac[1],
+		      mac[2], mac[3], mac[4], mac[5], datagram,
+		      config->segmentation ? WIRE_CARRIER_PAYLOAD_MAX / datagram : 1);
+}
+
 void tx_probe_report(const struct tx_config *config, const struct host_interface *port,
 		     FILE *out)
 {
@@ -162,6 +180,7 @@ void tx_probe_report(const struct tx_config *config, const struct host_interface
 		      "frames: MTU %" PRIu32 ", symbol %" PRIu32 " bytes, lanes of %" PRIu32
 		      " slots\n",
 		      config->mtu, tx_config_symbol_size(config), plan.slots);
+	report_udp(config, out);
 	for (unsigned i = 0; i < config->channels; i++)
 		report_channel(config, &config->channel[i], out);
 	if (config->channels == 0)

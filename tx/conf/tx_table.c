@@ -27,6 +27,12 @@ static const struct conf_name levels[] = {
 	{"info", LOG_INFO}, {"debug", LOG_DEBUG},     {NULL, 0},
 };
 
+static const struct conf_name framings[] = {
+	{"ethernet", TX_FRAMING_ETHERNET},
+	{"udp", TX_FRAMING_UDP},
+	{NULL, 0},
+};
+
 #define GLOBAL(field, key, kind, ...) CONF_ROW(struct tx_raw, field, key, kind, __VA_ARGS__)
 #define CHANNEL(field, key, kind, ...)                                                     \
 	CONF_ROW(struct tx_raw_channel, field, key, kind, __VA_ARGS__)
@@ -49,9 +55,26 @@ static const struct conf_row global_rows[] = {
 	       .help = "Destination address of every frame; a locally administered group "
 		       "address, so that no switch learns or answers."),
 	GLOBAL(ethertype, "ethertype", CONF_HEX16, .def = "0x88b5", .min = 0x0600,
-	       .max = 0xffff, .help = "EtherType of the frames; the same on both sides."),
+	       .max = 0xffff,
+	       .help = "EtherType of the frames; the same on both sides. Not used by "
+		       "framing udp."),
 	GLOBAL(vlan, "vlan", CONF_U64, .min = 1, .max = 4094,
 	       .help = "Identifier of the one 802.1Q tag of the frames. Not set: no tag."),
+	GLOBAL(framing, "framing", CONF_ENUM, .def = "ethernet", .names = framings,
+	       .help = "What stands around a frame: an Ethernet header alone, or IPv4 and "
+		       "UDP with the static addresses below too, for devices that pass "
+		       "only IP and for segmentation by kernel and NIC. The same on both "
+		       "sides."),
+	GLOBAL(udp_src, "udp_src", CONF_ENDPOINT,
+	       .help = "Source address and port of framing udp. Nobody needs to have the "
+		       "address; nothing answers to it."),
+	GLOBAL(udp_dst, "udp_dst", CONF_ENDPOINT,
+	       .help = "Destination address and port of framing udp. There is no ARP: "
+		       "dst_mac says to which station it goes."),
+	GLOBAL(segmentation, "segmentation", CONF_BOOL, .def = "yes",
+	       .help = "With framing udp, hand trains of datagrams to the kernel to be "
+		       "cut there or by the NIC. When the kernel refuses that, and with "
+		       "no, each datagram is handed over by itself."),
 	GLOBAL(mtu, "mtu", CONF_U64, .min = WIRE_MTU_MIN, .max = WIRE_MTU_MAX,
 	       .help = "Bytes of a frame after its Ethernet header. Not set: the "
 		       "interface's. "

@@ -39,6 +39,9 @@ struct tx_raw {
 	uint8_t src_mac[6], dst_mac[6];
 	uint16_t ethertype;
 	uint64_t vlan;
+	int framing;
+	struct conf_endpoint udp_src, udp_dst;
+	bool segmentation;
 	uint64_t mtu;
 	uint64_t rate_bps;
 	uint64_t send_buffer;

@@ -93,10 +93,32 @@ void link_packet_close(struct link_packet *link)
 	km_close(&link->fd);
 }
 
+enum km_rc link_packet_judge(struct link_packet *link)
+{
+	switch (errno) {
+	case EINTR:
+		return KM_OK;
+	case ENOBUFS:
+		link->enobufs++;
+		clock_sleep_until(clock_mono_ns() + LINK_PACKET_RETRY_NS);
+		return KM_OK;
+	case ENETDOWN:
+		return KM_ERR_TIMEOUT;
+	case ENXIO:
+	case ENODEV:
+		return KM_ERR_CLOSED;
+	case EMSGSIZE:
+		return KM_ERR_LIMIT;
+	default:
+		return KM_ERR_SYS;
+	}
+}
+
 enum km_rc link_packet_send(struct link_packet *link, const struct iovec *frames,
 			    unsigned n, unsigned *done)
 {
 	struct mmsghdr messages[LINK_PACKET_BATCH];
+	enum km_rc rc;
 
 	memset(messages, 0, sizeof(messages[0]) * n);
 	for (unsigned i = 0; i < n; i++) {
@@ -111,23 +133,9 @@ enum km_rc link_packet_send(struct link_packet *link, const struct iovec *frames
 			*done += (unsigned)sent;
 			continue;
 		}
-		switch (errno) {
-		case EINTR:
-			break;
-		case ENOBUFS:
-			link->enobufs++;
-			clock_sleep_until(clock_mono_ns() + LINK_PACKET_RETRY_NS);
-			break;
-		case ENETDOWN:
-			return KM_ERR_TIMEOUT;
-		case ENXIO:
-		case ENODEV:
-			return KM_ERR_CLOSED;
-		case EMSGSIZE:
-			return KM_ERR_LIMIT;
-		default:
-			return KM_ERR_SYS;
-		}
+		rc = link_packet_judge(link);
+		if (rc != KM_OK)
+			return rc;
 	}
 	return KM_OK;
 }

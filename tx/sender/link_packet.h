@@ -51,6 +51,10 @@ KM_MUST_CHECK enum km_rc link_packet_send(struct link_packet *link,
 					  const struct iovec *frames, unsigned n,
 					  unsigned *done);
 
+/* What errno of a send call means, as above; KM_OK: offer the same frame again (after
+ * ENOBUFS it has slept and counted). For other framings of the same socket. */
+KM_MUST_CHECK enum km_rc link_packet_judge(struct link_packet *link);
+
 /* Ask the kernel what it ever queued to this socket; adds to link->heard. */
 void link_packet_check_deaf(struct link_packet *link);
 

@@ -7,8 +7,10 @@
 #include <sys/prctl.h>
 
 #include "clock.h"
+#include "frame.h"
 #include "lane.h"
 #include "link_packet.h"
+#include "link_udp.h"
 #include "log.h"
 #include "pace.h"
 #include "ring.h"
@@ -24,6 +26,9 @@
 	X(SENDER_LINK_ERRORS, "link_errors")                                               \
 	X(SENDER_PACKET_STATISTICS, "packet_stats_received")                               \
 	X(SENDER_SNDBUF, "send_buffer_bytes")                                              \
+	X(SENDER_TRAINS, "trains_sent")	    /* framing udp: messages of several frames */  \
+	X(SENDER_TRAINS_ON, "trains_taken") /* 1: the kernel takes them */                 \
+	X(SENDER_PROBES, "probes_sent") /* second copies of an announce, not in frames */  \
 	X(SENDER_LANE_SENT, "lane0_sent")                                                  \
 	X(SENDER_LANE1_SENT, "lane1_sent")                                                 \
 	X(SENDER_LANE2_SENT, "lane2_sent")                                                 \
@@ -53,6 +58,10 @@ struct sender {
 	struct ring lane[LANE_COUNT];
 	struct bell *bell;
 	struct link_packet link;
+	struct link_udp udp; /* framing udp */
+	bool is_udp;
+	enum link_udp_trains trains; /* as last told */
+	uint32_t head_len;	     /* on the wire before what a slot holds: framing udp */
 	struct pace pace;
 	struct schedule schedule;
 	uint32_t frame_max;
@@ -89,9 +98,40 @@ static int sender_attach(struct sender *s, struct km_err *err)
 	return 0;
 }
 
+/* Framing udp on the open link. */
+static void sender_open_udp(struct sender *s)
+{
+	s->is_udp = s->config.framing == TX_FRAMING_UDP;
+	if (!s->is_udp)
+		return;
+	link_udp_open(&s->udp, &s->link, &s->config);
+	s->head_len = link_udp_head_len(&s->udp);
+	s->trains = s->config.segmentation ? LINK_UDP_UNTRIED : LINK_UDP_OFF;
+}
+
+/* Framing udp: say once what the kernel makes of trains. */
+static void sender_tell_trains(struct sender *s)
+{
+	stats_set(&s->stats, SENDER_TRAINS, s->udp.train_count);
+	stats_set(&s->stats, SENDER_TRAINS_ON, s->udp.trains == LINK_UDP_ON);
+	stats_set(&s->stats, SENDER_PROBES, s->udp.probes);
+	if (s->trains == s->udp.trains)
+		return;
+	s->trains = s->udp.trains;
+	if (s->trains == LINK_UDP_ON)
+		log_event(EVENT_LINK_TRAINS,
+			  "the kernel takes trains of datagrams interface=%s",
+			  s->config.interface);
+	else
+		log_event(EVENT_LINK_TRAINS,
+			  "the kernel refuses trains of datagrams: one at a time from now "
+			  "on interface=%s error=\"%s\"",
+			  s->config.interface, strerror(s->udp.refused));
+}
+
 static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *err)
 {
-	char extra[128];
+	char extra[160];
 	uint32_t sndbuf;
 
 	if (tx_config_for_role(&s->config, TX_FD_CONFIG, ctx->argc, ctx->argv, err) < 0)
@@ -114,6 +154,7 @@ static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *
 				  "`ip link set %s mtu %u` or lower `mtu`",
 				  s->config.interface, s->link.mtu, s->config.mtu,
 				  s->config.interface, s->config.mtu);
+	sender_open_udp(s);
 	if (sandbox_drop_caps(0, &ctx->sandbox, err) < 0)
 		return -1;
 	/* Default slack makes every sleep 50 us late. */
@@ -122,20 +163,46 @@ static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *
 	pace_init(&s->pace, s->config.rate_bps, s->frame_max, clock_mono_ns());
 	schedule_init(&s->schedule, s->frame_max);
 	snprintf(extra, sizeof(extra),
-		 "link socket deaf (protocol 0, filter locked), send buffer %u",
-		 s->link.sndbuf);
-	return role_ready(ctx, extra, err);
+		 "link socket deaf (protocol 0, filter locked), send buffer %u%s%s",
+		 s->link.sndbuf, s->is_udp ? ", framing udp" : "",
+		 s->is_udp && !s->config.segmentation ? " without segmentation" : "");
+	if (role_ready(ctx, extra, err) < 0)
+		return -1;
+	if (s->is_udp)
+		sender_tell_trains(s);
+	return 0;
 }
 
-/* Take up to MAX bytes worth of frames from the lane; 0 frames is a violation by the source. */
-static int sender_gather(struct sender *s, struct ring *ring, uint64_t allowance,
-			 struct iovec *frames, uint64_t *bytes)
+static enum km_rc sender_hand_over(struct sender *s, const struct iovec *frames, unsigned n,
+				   int lane, bool announce, unsigned *done)
 {
-	uint64_t first;
+	/* one lane per class */
+	enum link_udp_how how = lane == FRAME_CLASS_REALTIME ? LINK_UDP_SINGLE
+				: announce		     ? LINK_UDP_PROBE
+							     : LINK_UDP_TRAIN;
+	enum km_rc rc;
+	int error;
+
+	if (!s->is_udp)
+		return link_packet_send(&s->link, frames, n, done);
+	rc = link_udp_send(&s->udp, frames, n, how, done);
+	error = errno;
+	sender_tell_trains(s);
+	errno = error;
+	return rc;
+}
+
+/* Take up to MAX bytes worth of frames from the lane; 0 frames is a violation by the source.
+ * *ANNOUNCE: the first is one. */
+static int sender_gather(struct sender *s, struct ring *ring, uint64_t allowance,
+			 struct iovec *frames, bool *announce)
+{
+	const uint32_t least = s->is_udp ? WIRE_HEADER_LEN : WIRE_ETHER_LEN;
+	uint64_t first, bytes = 0;
 	uint32_t n, used = 0;
 
-	*bytes = 0;
-	if (ring_peek(ring, LINK_PACKET_BATCH, &first, &n) != KM_OK)
+	if (ring_peek(ring, s->is_udp ? LINK_UDP_BATCH : LINK_PACKET_BATCH, &first, &n) !=
+	    KM_OK)
 		return -1;
 	for (uint32_t i = 0; i < n; i++) {
 		const uint8_t *slot = ring_slot(ring, first + i);
@@ -143,14 +210,16 @@ static int sender_gather(struct sender *s, struct ring *ring, uint64_t allowance
 
 		/* The source may be hostile: read once, judge the copy. */
 		memcpy(&desc, slot, sizeof(desc));
-		if (desc.length < WIRE_ETHER_LEN || desc.length > s->frame_max ||
+		if (desc.length < least || desc.length > s->frame_max - s->head_len ||
 		    desc.length > s->plan.stride - sizeof(desc))
 			return -1;
-		if (used > 0 && *bytes + desc.length > allowance)
+		if (used > 0 && bytes + s->head_len + desc.length > allowance)
 			break;
+		if (used == 0)
+			*announce = (desc.flags & LANE_ANNOUNCE) != 0;
 		frames[used].iov_base = (void *)(uintptr_t)(slot + sizeof(desc));
 		frames[used++].iov_len = desc.length;
-		*bytes += desc.length;
+		bytes += s->head_len + desc.length;
 	}
 	if (used < n && ring_cancel(ring, n - used) != KM_OK)
 		return -1;
@@ -175,21 +244,22 @@ static void sender_link_down(struct sender *s, bool down)
 static int sender_send(struct sender *s, int lane, uint64_t allowance,
 		       const bool waiting[LANE_COUNT])
 {
-	struct iovec frames[LINK_PACKET_BATCH];
+	struct iovec frames[LINK_UDP_BATCH];
 	struct ring *ring = &s->lane[lane];
-	uint64_t bytes, taken = 0;
+	uint64_t taken = 0;
+	bool announce = false;
 	unsigned done;
 	enum km_rc rc;
-	int n = sender_gather(s, ring, allowance, frames, &bytes);
+	int n = sender_gather(s, ring, allowance, frames, &announce);
 
 	if (n <= 0) {
 		log_event(EVENT_RING_VIOLATION,
 			  "impossible lane content from source lane=%d", lane);
 		return EX_PROTOCOL;
 	}
-	rc = link_packet_send(&s->link, frames, (unsigned)n, &done);
+	rc = sender_hand_over(s, frames, (unsigned)n, lane, announce, &done);
 	for (unsigned i = 0; i < done; i++)
-		taken += frames[i].iov_len;
+		taken += s->head_len + frames[i].iov_len;
 	pace_sent(&s->pace, taken);
 	schedule_sent(&s->schedule, lane, taken, waiting);
 	stats_add(&s->stats, SENDER_FRAMES_SENT, done);

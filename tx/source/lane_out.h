@@ -59,8 +59,8 @@ struct lane_out_bells {
 /*
  * Attach to the rings. index: LANE_OUT_INDEX_BYTES, formatted by the supervisor; slots:
  * LANE_COUNT * plan->slots * plan->stride bytes; both stay mapped by the caller. ether: the
- * ether_len (14 or 18) bytes that begin every frame. -1 with err when the memory does not
- * fit the plan.
+ * ether_len (14 or 18; 0 with framing udp) bytes that begin every slot's frame. -1 with err
+ * when the memory does not fit the plan.
  */
 KM_MUST_CHECK int lane_out_open(struct lane_out *out, const struct lane_plan *plan,
 				void *index, size_t index_len, void *slots,

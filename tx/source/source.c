@@ -44,22 +44,6 @@ struct source {
 	bool return_told;
 };
 
-static void ether_fill(const struct tx_config *c, uint8_t ether[WIRE_ETHER_VLAN_LEN])
-{
-	uint8_t *at = ether + 12;
-
-	memcpy(ether, c->dst_mac, 6);
-	memcpy(ether + 6, c->src_mac, 6);
-	if (c->vlan) {
-		*at++ = 0x81; /* IEEE 802.1Q tag, priority 0 */
-		*at++ = 0x00;
-		*at++ = (uint8_t)(c->vlan >> 8 & 0x0F);
-		*at++ = (uint8_t)c->vlan;
-	}
-	*at++ = (uint8_t)(c->ethertype >> 8);
-	*at = (uint8_t)c->ethertype;
-}
-
 /* A new session, the first or a later one. */
 static int begin_session(struct source *s, bool rewind, struct km_err *err)
 {
@@ -81,10 +65,12 @@ static int open_lanes(struct source *s, const struct source_setup *setup,
 	const struct tx_config *c = setup->config;
 	uint8_t ether[WIRE_ETHER_VLAN_LEN];
 
-	ether_fill(c, ether);
+	tx_config_link_header(c, ether);
+	/* framing udp: the sender writes the headers of a whole train */
 	if (lane_out_open(&s->out, &setup->plan, setup->index, setup->index_len,
 			  setup->slots, setup->slots_len, ether,
-			  tx_config_link_header_len(c), err) != 0)
+			  c->framing == TX_FRAMING_UDP ? 0 : tx_config_link_header_len(c),
+			  err) != 0)
 		return -1;
 	if (control_open(&s->control, &s->out, &s->counts, tx_config_symbol_size(c),
 			 c->digest, setup->flags, setup->port_fd, err) != 0)

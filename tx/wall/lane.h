@@ -6,8 +6,10 @@
  * after the other) the sender maps read-only.
  *
  * A slot begins with its descriptor and holds one whole link frame: Ethernet
- * header, clear header, ciphertext, tag. It is final when it is submitted; it
- * may be reused when the sender has released it, which means that the kernel
+ * header, clear header, ciphertext, tag. With framing udp it holds the frame from the
+ * clear header on, because there the sender writes one set of headers for a train of
+ * frames. It is final when it is submitted; it may be reused when the sender has
+ * released it, which means that the kernel
  * took the frame (or, with more than one link, that every link took or skipped it).
  * Frames of a lane leave in the order of the ring. The sender never looks into
  * a frame; what it needs stands in the descriptor, which it reads once.

@@ -175,6 +175,27 @@ Test(rx_config, plans_fit_what_the_kernel_takes)
 		}
 }
 
+Test(rx_config, udp_takes_28_bytes_and_whole_trains)
+{
+	static const char text[] =
+		"[receiver]\ninterface = lo\ntrust = /t.pub\nmtu = 1500\n"
+		"framing = udp\nudp_dst = 198.51.100.7:4002\n" CHANNEL("a", "1");
+	struct rx_config c = loaded(text);
+	struct intake_plan plan;
+
+	cr_assert_eq(c.udp.to.port, 4002);
+	cr_assert(c.udp.to.ip[0] == 198 && c.udp.to.ip[3] == 7);
+	cr_assert_eq(c.udp.from.port, 0, "any sender");
+	cr_assert_eq(rx_config_symbol_size(&c), 1500 - 28 - WIRE_OVERHEAD);
+	rx_config_intake_plan(&c, &plan);
+	cr_assert_eq(plan.frame_max, 65535 + WIRE_ETHER_VLAN_LEN);
+	cr_assert_geq(plan.block_bytes, 2 * plan.frame_max);
+	/* of realtime, single datagrams, as many as with ethernet */
+	cr_assert(plan.slot_bytes == 2048 && plan.slots == 8192);
+	/* the pump costs no more than a quarter of its slots */
+	cr_assert_leq(intake_pump_bytes(&plan), 68u << 20);
+}
+
 Test(rx_config, pump_is_planned_where_configured)
 {
 	struct rx_config c = {

@@ -166,6 +166,28 @@ Test(tx_config, lanes_hold_no_more_than_their_time)
 		}
 }
 
+Test(tx_config, udp_takes_28_bytes)
+{
+	static const char text[] =
+		HEAD "mtu = 1500\nvlan = 258\nframing = udp\nudp_src = 192.0.2.1:4001\n"
+		     "udp_dst = 255.1.2.3:65535\n" CHANNEL("a", "1");
+	uint8_t ether[WIRE_ETHER_VLAN_LEN];
+	struct tx_config c;
+	char good[sizeof(text)];
+	char *lines = refusal(text);
+
+	cr_assert_not_null(strstr(lines, "udp_dst = 255.1.2.3:65535: is a broadcast"));
+	free(lines);
+	memcpy(good, text, sizeof(text));
+	memcpy(strstr(good, "255.1"), "239.1", 5);
+	c = loaded(good);
+	cr_assert(c.segmentation && c.udp.to.port == 65535 && c.udp.from.port == 4001);
+	cr_assert_eq(tx_config_symbol_size(&c), 1500 - 28 - WIRE_OVERHEAD);
+	cr_assert_eq(tx_config_link_header_len(&c), 18);
+	tx_config_link_header(&c, ether);
+	cr_assert_arr_eq(ether + 12, "\x81\x00\x01\x02\x08\x00", 6);
+}
+
 Test(tx_config, role_takes_the_sealed_bytes_and_the_resolved_mtu)
 {
 	static const char text[] = HEAD CHANNEL("a", "1");
