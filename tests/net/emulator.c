@@ -48,6 +48,9 @@ static const char help[] =
 	"  --delay-ms N       delay all frames\n"
 	"  --rate-bps N       send no faster; what comes in faster waits in the ring\n"
 	"  --ethertype E      our EtherType (0x88b5), or any\n"
+	"  --udp PORT         our frames stand in UDP datagrams to PORT; trains of them "
+	"are\n"
+	"                     cut into datagrams first\n"
 	"  --forward-all      let other EtherTypes through; else they are dropped\n"
 	"  --ring-mib N       receive ring (64)\n"
 	"Files and control:\n"
@@ -73,6 +76,7 @@ enum option_id {
 	OPT_PCAP,
 	OPT_SEED,
 	OPT_ETHERTYPE,
+	OPT_UDP,
 	OPT_FORWARD_ALL,
 	OPT_DELAY,
 	OPT_RATE,
@@ -101,6 +105,7 @@ static const struct option table[] = {
 	{"pcap", required_argument, NULL, OPT_PCAP},
 	{"seed", required_argument, NULL, OPT_SEED},
 	{"ethertype", required_argument, NULL, OPT_ETHERTYPE},
+	{"udp", required_argument, NULL, OPT_UDP},
 	{"forward-all", no_argument, NULL, OPT_FORWARD_ALL},
 	{"delay-ms", required_argument, NULL, OPT_DELAY},
 	{"rate-bps", required_argument, NULL, OPT_RATE},
@@ -206,6 +211,11 @@ static int take_option(struct settings *s, struct emulator_schedule *schedule, i
 	case OPT_RATE:
 		return take_number("--rate-bps", text, EMULATOR_RATE_BPS_MIN, UINT64_MAX,
 				   &s->bridge.rate_bps);
+	case OPT_UDP:
+		if (take_number("--udp", text, 1, 65535, &value))
+			return EX_USAGE;
+		s->bridge.udp_port = (uint16_t)value;
+		return 0;
 	case OPT_RING:
 		if (take_number("--ring-mib", text, 2, EMULATOR_RING_MIB_MAX, &value))
 			return EX_USAGE;

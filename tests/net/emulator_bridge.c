@@ -136,16 +136,22 @@ static size_t impair(struct bridge *b, const struct emulator_decision *d, uint8_
 		     size_t bytes, struct emulator_touch *t)
 {
 	const struct emulator_schedule *s = &b->m->schedule;
+	/* what is damaged is what we carry, not what carries it, unless asked for */
+	const size_t carrier = b->o->udp_port ? EMULATOR_UDP_BYTES : 0;
 	size_t kept = bytes;
 
 	if (d->truncate) {
-		kept = emulator_model_cut(d->truncate_draw, bytes);
+		kept = carrier + emulator_model_cut(d->truncate_draw, bytes - carrier);
 		t->truncated = kept < bytes;
 		t->cut_bytes = kept;
 	}
-	if (d->corrupt && kept > EMULATOR_ETH_BYTES) {
+	if (d->corrupt && kept > carrier + EMULATOR_ETH_BYTES) {
 		t->corrupted = true;
-		t->bit = emulator_model_bit(d->corrupt_draw, kept, s->corrupt_header);
+		t->bit = emulator_model_bit(d->corrupt_draw,
+					    s->corrupt_header ? kept : kept - carrier,
+					    s->corrupt_header);
+		if (!s->corrupt_header)
+			t->bit += carrier * 8;
 		p[t->bit / 8] ^= (uint8_t)(0x80u >> t->bit % 8);
 	}
 	t->distance = s->distance;
@@ -187,9 +193,14 @@ static void handle_ours(struct bridge *b, const struct emulator_frame *f, uint8_
 static void handle_frame(struct bridge *b, uint8_t *p, size_t bytes)
 {
 	struct emulator_frame f;
-	bool whole = emulator_frame_read(p, bytes, &f);
+	bool ours;
 
-	if (whole && (b->o->any_ethertype || f.ethertype == b->o->ethertype)) {
+	if (b->o->udp_port)
+		ours = emulator_frame_read_udp(p, bytes, b->o->udp_port, &f);
+	else
+		ours = emulator_frame_read(p, bytes, &f) &&
+		       (b->o->any_ethertype || f.ethertype == b->o->ethertype);
+	if (ours) {
 		handle_ours(b, &f, p, bytes);
 		return;
 	}
@@ -407,7 +418,7 @@ static int open_all(struct bridge *b)
 	/* the delay is a sleep, and the usual 50 us of slack would come on top */
 	prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
 	if (emulator_out_open(&b->out, o->out, o->rate_bps, o->pcap) ||
-	    emulator_ring_open(&b->ring, o->in, o->ring_mib))
+	    emulator_ring_open(&b->ring, o->in, o->ring_mib, o->udp_port != 0))
 		return errno == EPERM || errno == EACCES ? EX_NOPERM : EX_UNAVAILABLE;
 	return 0;
 }

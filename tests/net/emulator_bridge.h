@@ -23,6 +23,8 @@ struct emulator_bridge_options {
 	const char *summary;  /* where the summary goes at the end */
 	bool any_ethertype;
 	uint16_t ethertype;
+	uint16_t
+		udp_port; /* our frames stand in UDP datagrams to this port; 0 = they do not */
 	bool forward_all;  /* let frames of other EtherTypes through, unimpaired */
 	bool control;	   /* read lines from standard input */
 	uint64_t delay_ns; /* for every frame */

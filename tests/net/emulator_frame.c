@@ -7,6 +7,7 @@
 #define TAG_8021Q 0x8100u
 #define TAG_8021AD 0x88a8u
 #define TAG_BYTES 4u
+#define ETHERTYPE_IPV4 0x0800u
 
 static const char *const field_names[EMULATOR_FIELD_COUNT] = {
 	[EMULATOR_FIELD_TYPE] = "type",	  [EMULATOR_FIELD_CLASS] = "class",
@@ -44,11 +45,9 @@ static void read_data_header(const uint8_t *h, struct emulator_frame *f)
 	f->link = h[39];
 }
 
-bool emulator_frame_read(const uint8_t *p, size_t n, struct emulator_frame *f)
+/* EtherType and where the bytes behind it begin; false: too short for that. */
+static bool read_ethernet(const uint8_t *p, size_t n, struct emulator_frame *f)
 {
-	const uint8_t *h;
-	size_t left;
-
 	memset(f, 0, sizeof(*f));
 	if (n < EMULATOR_ETH_BYTES)
 		return false;
@@ -60,10 +59,16 @@ bool emulator_frame_read(const uint8_t *p, size_t n, struct emulator_frame *f)
 		f->ethertype = (uint16_t)read_be(p + 16, 2);
 		f->header_at += TAG_BYTES;
 	}
-	h = p + f->header_at;
-	left = n - f->header_at;
+	return true;
+}
+
+static void read_clear(const uint8_t *p, size_t n, struct emulator_frame *f)
+{
+	const uint8_t *h = p + f->header_at;
+	size_t left = n - f->header_at;
+
 	if (left < 8)
-		return true;
+		return;
 	f->has_prefix = true;
 	f->version = h[0];
 	f->type = h[1];
@@ -74,6 +79,30 @@ bool emulator_frame_read(const uint8_t *p, size_t n, struct emulator_frame *f)
 		     (f->type == EMULATOR_TYPE_SOURCE || f->type == EMULATOR_TYPE_REPAIR);
 	if (f->is_data)
 		read_data_header(h, f);
+}
+
+bool emulator_frame_read(const uint8_t *p, size_t n, struct emulator_frame *f)
+{
+	if (!read_ethernet(p, n, f))
+		return false;
+	read_clear(p, n, f);
+	return true;
+}
+
+bool emulator_frame_read_udp(const uint8_t *p, size_t n, uint16_t port,
+			     struct emulator_frame *f)
+{
+	const uint8_t *ip;
+
+	if (!read_ethernet(p, n, f) || f->ethertype != ETHERTYPE_IPV4 ||
+	    n - f->header_at < EMULATOR_UDP_BYTES)
+		return false;
+	ip = p + f->header_at;
+	if (ip[0] != 0x45 || (read_be(ip + 6, 2) & 0x3fff) || ip[9] != 17 ||
+	    read_be(ip + 22, 2) != port)
+		return false;
+	f->header_at += EMULATOR_UDP_BYTES;
+	read_clear(p, n, f);
 	return true;
 }
 

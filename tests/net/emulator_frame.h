@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #define EMULATOR_ETH_BYTES 14u		/* destination, source, EtherType */
+#define EMULATOR_UDP_BYTES 28u		/* IPv4 and UDP, without options */
 #define EMULATOR_CLEAR_BYTES 40u	/* the clear header of a data frame */
 #define EMULATOR_FRAME_BYTES_MAX 65553u /* MTU 65,535 + Ethernet header + one VLAN tag */
 
@@ -72,6 +73,11 @@ struct emulator_selector {
 /* Read @n bytes at @p (a whole Ethernet frame, borrowed for the call) into @f. False only
  * when the frame is shorter than an Ethernet header; @f is then all zero. */
 bool emulator_frame_read(const uint8_t *p, size_t n, struct emulator_frame *f);
+
+/* The same for a frame in a UDP datagram (IPv4, no options, no fragment) to @port. False for
+ * everything else, and for what is shorter. */
+bool emulator_frame_read_udp(const uint8_t *p, size_t n, uint16_t port,
+			     struct emulator_frame *f);
 
 /* The value of @field of @f. False when this frame does not have the field: an announce
  * has no lane, so a selector on the lane never matches it. */

@@ -41,13 +41,15 @@ static int map_ring(struct emulator_ring *r, const char *name, size_t mib)
 		.tp_frame_nr = (unsigned)(mib * (1u << 20) / FRAME_BYTES),
 		.tp_retire_blk_tov = RETIRE_MS,
 	};
-	int version = TPACKET_V3;
+	int version = TPACKET_V3, virtio = r->split;
 	unsigned headroom = TAG_BYTES; /* to put a VLAN tag back in place */
 
 	if (set(r->fd, PACKET_VERSION, &version, sizeof(version)))
 		return say("no TPACKET_V3", name);
 	if (set(r->fd, PACKET_RESERVE, &headroom, sizeof(headroom)))
 		return say("no headroom in the ring", name);
+	if (set(r->fd, PACKET_VNET_HDR, &virtio, sizeof(virtio)))
+		return say("no virtio headers in the ring", name);
 	if (set(r->fd, PACKET_RX_RING, &req, sizeof(req)))
 		return say("receive ring refused (lower --ring-mib)", name);
 	r->blocks = req.tp_block_nr;
@@ -84,11 +86,14 @@ static int set_up(struct emulator_ring *r, const char *name, size_t mib)
 	return 0;
 }
 
-int emulator_ring_open(struct emulator_ring *r, const char *name, size_t mib)
+int emulator_ring_open(struct emulator_ring *r, const char *name, size_t mib, bool split)
 {
 	int saved;
 
 	memset(r, 0, sizeof(*r));
+	r->split = split;
+	if (split && emulator_split_open(&r->pieces, BLOCK_BYTES))
+		return say("no room for datagrams", name);
 	r->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (r->fd < 0)
 		return say("no packet socket (needs CAP_NET_RAW)", name);
@@ -132,9 +137,28 @@ static uint8_t *put_tag_back(const struct tpacket3_hdr *h, uint8_t *p, size_t *b
 	return p;
 }
 
+/* The frame of @h as it was on the wire, or the first piece of a train. NULL: a train that
+ * makes no sense. */
+static uint8_t *hand_out(struct emulator_ring *r, struct tpacket3_hdr *h, size_t *bytes)
+{
+	uint8_t *p = (uint8_t *)h + h->tp_mac, vnet[EMULATOR_VNET_BYTES];
+	uint8_t *untagged = p;
+
+	*bytes = h->tp_snaplen;
+	/* the tag goes where the virtio header stands */
+	if (r->split)
+		memcpy(vnet, p - EMULATOR_VNET_BYTES, sizeof(vnet));
+	p = put_tag_back(h, p, bytes);
+	if (r->split &&
+	    emulator_split_begin(&r->pieces, vnet, p, *bytes, (size_t)(untagged - p)))
+		return emulator_split_next(&r->pieces, bytes);
+	return p;
+}
+
 uint8_t *emulator_ring_next(struct emulator_ring *r, size_t *bytes, uint64_t *oversize)
 {
 	struct tpacket_block_desc *b = block_at_hand(r);
+	uint8_t *p;
 
 	if (!r->frame) {
 		if (!block_is_ours(r))
@@ -142,17 +166,22 @@ uint8_t *emulator_ring_next(struct emulator_ring *r, size_t *bytes, uint64_t *ov
 		r->frame = (uint8_t *)b + b->hdr.bh1.offset_to_first_pkt;
 		r->frames_left = b->hdr.bh1.num_pkts;
 	}
+	if (r->pieces.rest_bytes) {
+		p = emulator_split_next(&r->pieces, bytes);
+		if (p)
+			return p;
+		++*oversize;
+		r->pieces.rest_bytes = 0;
+	}
 	while (r->frames_left) {
 		struct tpacket3_hdr *h = r->frame;
 
 		r->frames_left--;
 		r->frame = (uint8_t *)h + h->tp_next_offset;
-		if (h->tp_snaplen != h->tp_len) {
-			++*oversize;
-			continue;
-		}
-		*bytes = h->tp_snaplen;
-		return put_tag_back(h, (uint8_t *)h + h->tp_mac, bytes);
+		p = h->tp_snaplen == h->tp_len ? hand_out(r, h, bytes) : NULL;
+		if (p)
+			return p;
+		++*oversize;
 	}
 	return NULL;
 }
@@ -166,6 +195,7 @@ bool emulator_ring_release(struct emulator_ring *r)
 	__atomic_store_n(&b->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 	r->next = (r->next + 1) % r->blocks;
 	r->frame = NULL;
+	emulator_split_forget(&r->pieces);
 	return true;
 }
 
@@ -203,6 +233,7 @@ void emulator_ring_close(struct emulator_ring *r)
 		munmap(r->map, r->map_bytes);
 	if (r->fd >= 0)
 		close(r->fd);
+	emulator_split_close(&r->pieces);
 	r->map = NULL;
 	r->fd = -1;
 }

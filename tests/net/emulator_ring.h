@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "emulator_split.h"
+
 #define EMULATOR_RING_MIB_DEFAULT 64u
 #define EMULATOR_RING_MIB_MAX 1024u
 
@@ -24,16 +26,18 @@ struct emulator_ring {
 	size_t blocks, next; /* count, and the one to look at next */
 	void *frame;	     /* walk through the block at hand */
 	uint32_t frames_left;
+	bool split; /* trains of UDP datagrams are handed out as datagrams */
+	struct emulator_split pieces;
 };
 
-/* Open on interface @name with @mib MiB. 0, or -1 with one line on stderr and errno kept.
+/* Open on interface @name with @mib MiB; @split: cut trains of UDP datagrams. 0, or -1 with one line on stderr and errno kept.
  * */
-int emulator_ring_open(struct emulator_ring *r, const char *name, size_t mib);
+int emulator_ring_open(struct emulator_ring *r, const char *name, size_t mib, bool split);
 
 /* The next frame of the block at hand: its bytes and its length, or NULL when the block
  * is used up or none is filled. The first NULL after frames means: send what you still
  * point to, then call emulator_ring_release(). A frame longer than the ring could take is
- * never handed out short: it is counted in @oversize. */
+ * never handed out short: it is counted in @oversize, and so is a train that cannot be cut. */
 uint8_t *emulator_ring_next(struct emulator_ring *r, size_t *bytes, uint64_t *oversize);
 
 /* Give the block at hand back to the kernel. False when there was none. */

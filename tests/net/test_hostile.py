@@ -15,13 +15,14 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from harness import account, forge, netns, rawframe, stats, tap  # noqa: E402
+from harness import account, forge, framing, netns, rawframe, stats, tap  # noqa: E402
 from harness.diode import Diode  # noqa: E402
 from harness.emu import Emulator  # noqa: E402
 from harness.producer import Producer, wait_all  # noqa: E402
 
 MTU = 1500
 ETH = rawframe.ETH_BYTES
+ETHERTYPE = framing.ETHERTYPE.to_bytes(2, "big")
 CHUNK = 1000  # frames between two looks at how far rx is
 REFUSED = ["decode.refused_" + name for name in account.REFUSED]
 # A role's memory is faulted in at start; this is room for the allocator, not for growth.
@@ -78,7 +79,7 @@ class Hostile:
         """Send frames of which none may be taken. What each counter has grown by; `exact`
         names counters that must have grown by just that."""
         before = self.counters()
-        want = self._refused(before) + len(frames)
+        want = self._refused(before) + sum(map(parts, frames))
         self.send(frames, pause)
 
         def counted():
@@ -117,6 +118,15 @@ class Hostile:
                          f"{role} has grown: {then} -> {now}")
 
 
+def parts(frame):
+    """As how many frames rx sees this one. A datagram may be a train, whose pieces have the size
+    of the first frame: a length that was made smaller leaves pieces, refused one by one."""
+    head = rawframe.read_header(frame)
+    if not framing.UDP or not head or head.version != 1 or head.type != rawframe.SOURCE:
+        return 1
+    return max(1, -(-(len(frame) - ETH) // (56 + head.payload_bytes)))
+
+
 def sanitized(program):
     with open(program, "rb") as file:
         return b"__asan_init" in file.read()
@@ -132,8 +142,9 @@ def changed(frame, rng, first, last):
 
 
 def truncated(frame):
-    """Every cut behind the Ethernet header."""
-    return [frame[:size] for size in range(ETH, len(frame))]
+    """Every cut of what stands behind the link's headers, which agree with it."""
+    return [rawframe.ethernet(frame[:6], frame[6:12], frame[ETH:size])
+            for size in range(ETH, len(frame))]
 
 
 def log_lines(process, event):
@@ -158,7 +169,7 @@ KEPT_BACK = (
 def pick(frames, matches):
     for frame in frames:
         head = rawframe.read_header(frame)
-        if head and frame[12:14] == b"\x88\xb5" and matches(head):
+        if head and frame[12:14] == ETHERTYPE and matches(head):
             return frame
     return None
 
@@ -185,7 +196,7 @@ def changed_frames(t):
                 size = len(frame)
                 body = ETH + rawframe.CLEAR.size
                 hostile.refuse(truncated(frame), f"{what} cut", refused_short=size - ETH)
-                foreign(hostile, changed(frame, rng, 12, ETH))
+                foreign(hostile, changed(frame, rng, 12, 14))
                 hostile.refuse(changed(frame, rng, ETH, body - 1), f"{what} header")
                 hostile.refuse(changed(frame, rng, body, size), f"{what} sealed",
                                refused_auth=size - body)
@@ -233,7 +244,8 @@ def announces(hostile, frame, rng):
 
 def random_frames(hostile, frame, rng):
     """Noise, noise behind a good header, other sessions, other lanes."""
-    noise = [rawframe.ethernet(forge.DST, forge.SRC, rng.randbytes(rng.randint(0, MTU)))
+    most = MTU - framing.TAKEN_BYTES
+    noise = [rawframe.ethernet(forge.DST, forge.SRC, rng.randbytes(rng.randint(0, most)))
              for _ in range(1000)]
     hostile.refuse(noise, "noise")
     live = rawframe.read_header(frame)
@@ -252,14 +264,15 @@ def random_frames(hostile, frame, rng):
         lane = (number % 8) * 8 + 3
         head = rawframe.header(**{**live._asdict(), "lane": lane, "seq": live.seq + number})
         if lane != live.lane:
-            lanes.append(rawframe.ethernet(forge.DST, forge.SRC, head)
-                         + frame[ETH + rawframe.CLEAR.size:])
+            lanes.append(rawframe.ethernet(forge.DST, forge.SRC,
+                                           head + frame[ETH + rawframe.CLEAR.size:]))
     hostile.refuse(behind, "noise behind a good header", refused_auth=len(behind))
     hostile.refuse(tags, "frames of other sessions")
     hostile.refuse(lanes, "frames moved to other lanes", refused_auth=len(lanes))
     tagged = forge.DST + forge.SRC + bytes.fromhex("81000005") + frame[12:]
-    foreign(hostile, [tagged, frame[:12] + b"\x08\x00" + frame[14:]])
-    hostile.refuse([frame[:14]], "nothing behind the EtherType", refused_short=1)
+    foreign(hostile, [tagged, frame[:12] + b"\x08\x06" + frame[14:]])
+    hostile.refuse([rawframe.ethernet(forge.DST, forge.SRC, b"")], "nothing behind the headers",
+                   refused_short=1)
 
 
 def foreign(hostile, frames):

@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from harness import forge, netns, rawframe, stats, tap  # noqa: E402
+from harness import forge, framing, netns, rawframe, stats, tap  # noqa: E402
 from harness.diode import Diode  # noqa: E402
 from harness.emu import Emulator  # noqa: E402
 from harness.producer import Producer, wait_all  # noqa: E402
@@ -124,11 +124,12 @@ def transfer(t, what, rng, flooded):
         diode.stop()
         frames = heard.take_until_quiet()
         t.equal(heard.drops(), 0, f"{what}: frames the tap dropped")
-        t.equal(len(frames), stats.counters(path.emu_in)["rx_packets"],
+        t.equal(heard.packets, stats.counters(path.emu_in)["rx_packets"],
                 f"{what}: frames heard and frames that came")
-    foreign = [f for f in frames if f[12:14] != b"\x88\xb5" or f[:6] != forge.DST]
+    ethertype = framing.ETHERTYPE.to_bytes(2, "big")
+    foreign = [f for f in frames if f[12:14] != ethertype or f[:6] != forge.DST]
     t.equal(foreign[:3], [], f"{what}: frames of others that left tx's port")
-    t.equal(len(frames), tx["sender.frames_sent"],
+    t.equal(len(frames), tx["sender.frames_sent"] + tx["sender.probes_sent"],
             f"{what}: frames on the wire, and frames the sender sent")
     t.equal(emulator.summary["forwarded"], len(frames), f"{what}: frames forwarded")
     heads = [rawframe.read_header(f) for f in frames]

@@ -12,10 +12,11 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from harness import netns, tap, tree  # noqa: E402
+from harness import framing, netns, tap, tree  # noqa: E402
 from harness.diode import Diode  # noqa: E402
 from harness.emu import Emulator  # noqa: E402
 
+UDP = (bytes(map(int, framing.DST[0].split("."))), framing.DST[1]) if framing.UDP else None
 READER = os.path.join(os.path.dirname(HERE), "wire", "second_reader.py")
 
 
@@ -23,7 +24,7 @@ def read_with(capture, key, trust, into):
     """What the second reader says of a recording, and its exit code."""
     done = subprocess.run(
         ["/usr/bin/python3", "-B", READER, "--key", key, "--trust", trust, "--into", into,
-         capture], capture_output=True, text=True, timeout=240, check=False)
+         *(["--udp", framing.DST_TEXT] if framing.UDP else []), capture], capture_output=True, text=True, timeout=240, check=False)
     tap.note(done.stderr.strip()[-2000:] or "the second reader has no complaint")
     return done.returncode, json.loads(done.stdout) if not done.returncode else None
 
@@ -172,13 +173,15 @@ def sender_keeps_the_page(t):
         frames = second.read_pcap(capture)
         for key in (os.path.join(t.dir, "keys", "rx.key"), other):
             with open(key, "rb") as file:
-                readers.append(second.Reader(second.read_rx_secret(file.read()), trusted))
+                readers.append(second.Reader(second.read_rx_secret(file.read()), trusted,
+                                             udp=UDP))
             readers[-1].read(frames)
     mine, others = readers
     t.equal((len(others.sessions), len(others.opened), len(others.channels)), (0, 0, 0),
             "sessions, lanes and channels with another key")
     t.equal((mine.lost(), mine.refused, mine.missing), ({}, {}, 0), "lost, refused, missing")
-    inside = [wire.strip_ethernet(frame) for frame in frames]
+    inside = mine.ours(frames)
+    t.equal(len(inside), len(frames), "frames in the recording")
     heads = [wire.parse_header(frame) for frame in inside]
     first = next(i for i, head in enumerate(heads) if head.type != wire.ANNOUNCE)
     t.check(first >= 10, f"{first} announces before the first other frame")

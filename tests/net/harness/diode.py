@@ -18,7 +18,7 @@ import re
 import subprocess
 import time
 
-from . import config, stats
+from . import config, framing, stats
 from .procs import Died, Process, find_program
 
 LANES = range(5)
@@ -100,7 +100,7 @@ class Diode:
 
     def _tx_base(self, changes):
         sections = {"transmitter": {
-            "interface": self.path.tx.name, "rate": "1 Gbit/s",
+            **framing.keys("tx"), "interface": self.path.tx.name, "rate": "1 Gbit/s",
             "state_dir": self._at("state", "tx"), "run_dir": self._at("run", "tx"),
             "key": self._at("keys", "tx.key"), "receivers": self._at("keys", "rx.pub"),
             "summary": "5 s"}}
@@ -112,7 +112,8 @@ class Diode:
 
     def _rx_base(self, changes):
         sections = {"receiver": {
-            "interface": self.path.rx.name, "state_dir": self._at("state", "rx"),
+            **framing.keys("rx"), "interface": self.path.rx.name,
+            "state_dir": self._at("state", "rx"),
             "run_dir": self._at("run", "rx"), "key": self._at("keys", "rx.key"),
             "trust": self._at("keys", "tx.pub"), "summary": "5 s",
             # shared test machines pause for a second and more
@@ -132,8 +133,9 @@ class Diode:
 
     # -- running -----------------------------------------------------------------------
 
-    def start_tx(self, wait=True, expect=(0,), env=None):
-        self.tx = Process([self.tx_program, "run", "--config", self.tx_config],
+    def start_tx(self, wait=True, expect=(0,), env=None, through=()):
+        """through: a command that runs the program, which is its arguments."""
+        self.tx = Process([*through, self.tx_program, "run", "--config", self.tx_config],
                           self._at("logs"), "tx", ns=self.path.tx.ns, expect=expect, env=env)
         if wait:
             self.tx.wait_line(r"daemon\.ready", START_SECONDS)

@@ -16,6 +16,7 @@ import json
 import os
 import subprocess
 
+from . import framing
 from .procs import Process, find_program
 
 START_SECONDS = 20
@@ -84,7 +85,8 @@ class Emulator(Process):
                 os.unlink(stale)
         argv = [find_program("km-linkemu"), "--in", path.emu_in.name, "--out",
                 path.emu_out.name, "--log", self.list_path, "--summary", self.summary_path,
-                "--stdin-control", *_options({"ring_mib": RING_MIB, **options})]
+                "--stdin-control", *_options({"ring_mib": RING_MIB, **framing.emulator_options(),
+                                              **options})]
         super().__init__(argv, directory, name, ns=path.emu_in.ns, stdin=True,
                          expect=(0, 1) if own_loss else (0,))
         try:

@@ -17,7 +17,7 @@ import os
 import struct
 import time
 
-from . import rawframe
+from . import framing, rawframe
 from .tap import Skip
 
 try:
@@ -95,7 +95,7 @@ class Session:
     """An announce, and frames sealed under its secret. Every field can be forced."""
 
     def __init__(self, keys, epoch=None, environment=1, receivers=None, mtu=1500):
-        self.keys, self.mtu = keys, mtu
+        self.keys, self.mtu = keys, mtu - framing.TAKEN_BYTES
         self.secret, self.ephemeral = os.urandom(32), X25519PrivateKey.generate()
         self.fixed = b"KMANNC01" + struct.pack(
             ">BBBBBBH32s16sQQ32s32s16x", 1, 1, 1, 1, 1, len(receivers or [1]), environment,

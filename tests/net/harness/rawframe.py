@@ -9,8 +9,10 @@ import collections
 import socket
 import struct
 
+from . import framing
+
 ETHERTYPE = 0x88B5
-ETH_BYTES = 14
+ETH_BYTES = framing.LINK_BYTES  # before the clear header; IPv4 and UDP included
 ANNOUNCE, SOURCE, REPAIR = 1, 2, 3
 CLEAR = struct.Struct(">BBBBIHHQIHHBBBBHH3xB")
 FIELDS = ("version type class_ fec session lane channel seq window index depth code_rows k m "
@@ -40,7 +42,10 @@ def read_header(frame):
     return Header._make(CLEAR.unpack_from(frame, ETH_BYTES))
 
 
-def ethernet(destination, source, payload, ethertype=ETHERTYPE):
+def ethernet(destination, source, payload, ethertype=None):
+    """A frame on the wire; without ethertype it is one of ours, in the framing of the run."""
+    if ethertype is None:
+        ethertype, payload = framing.ETHERTYPE, framing.wrap(payload)
     return destination + source + struct.pack(">H", ethertype) + payload
 
 
@@ -54,7 +59,10 @@ def sender(interface):
 class Receiver:
     """Hears every frame that comes in by a netns.Interface; a context manager."""
 
-    def __init__(self, interface, buffer_bytes=256 << 20):
+    def __init__(self, interface, buffer_bytes=256 << 20, whole=False):
+        """whole: trains of datagrams are handed out as they came."""
+        self.whole = whole
+        self.packets = 0  # as the kernel counts them: a train of datagrams is one
         self.sock = interface.ns.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer_bytes)
         self.sock.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
@@ -68,9 +76,13 @@ class Receiver:
         frames = []
         while True:
             try:
-                frames.append(self.sock.recv(70000, socket.MSG_DONTWAIT))
+                frames += self._split(self.sock.recv(70000, socket.MSG_DONTWAIT))
             except BlockingIOError:
                 return frames
+
+    def _split(self, frame):
+        self.packets += 1
+        return [frame] if self.whole else framing.split(frame)
 
     def take_tagged(self):
         """[(tag, frame)] of what is there now; the tag None: none. The kernel takes a tag
@@ -91,7 +103,7 @@ class Receiver:
         self.sock.settimeout(quiet_seconds)
         try:
             while True:
-                frames.append(self.sock.recv(70000))
+                frames += self._split(self.sock.recv(70000))
         except socket.timeout:
             return frames
         finally:
@@ -109,6 +121,14 @@ class Receiver:
 
     def __exit__(self, *_):
         self.close()
+
+
+def write_pcap(path, frames):
+    """A pcap file of Ethernet frames, of this machine's byte order."""
+    with open(path, "wb") as file:
+        file.write(struct.pack("=IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1))
+        for number, frame in enumerate(frames):
+            file.write(struct.pack("=IIII", 1700000000, number, len(frame), len(frame)) + frame)
 
 
 def read_pcap(path):
