@@ -122,7 +122,7 @@ void tx_probe_memory(const struct tx_config *config, struct tx_memory *memory)
 						    rows, tx_config_symbol_size(config),
 						    FEC_FEED_SYMBOLS);
 	}
-	memory->total = memory->lanes + memory->encoders;
+	memory->total = memory->lanes + memory->encoders + config->read_ahead;
 }
 
 static double mib(uint64_t bytes)
@@ -185,8 +185,10 @@ void tx_probe_report(const struct tx_config *config, const struct host_interface
 		report_channel(config, &config->channel[i], out);
 	if (config->channels == 0)
 		(void)fprintf(out, "channels: none, nothing will be sent but heartbeats\n");
-	(void)fprintf(out, "memory: lanes %.1f MiB, encoders %.1f MiB, together %.1f MiB\n",
-		      mib(memory.lanes), mib(memory.encoders), mib(memory.total));
+	(void)fprintf(out, "memory: lanes %.1f MiB, encoders %.1f MiB, read_ahead %.1f MiB, "
+		      "together %.1f MiB\n",
+		      mib(memory.lanes), mib(memory.encoders), mib(config->read_ahead),
+		      mib(memory.total));
 	if (wmem != 0 && config->send_buffer > wmem)
 		(void)fprintf(out,
 			      "note: send_buffer %" PRIu32

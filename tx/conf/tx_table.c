@@ -88,6 +88,10 @@ static const struct conf_row global_rows[] = {
 	       .help = "Send buffer of the link socket. Not set: 212,992 bytes up to MTU "
 		       "1,500, "
 		       "1,000,000 above, within net.core.wmem_max."),
+	GLOBAL(read_ahead, "read_ahead", CONF_SIZE, .def = "16 MiB", .max = 16 * MIB,
+	       .help = "Memory for reading one large file ahead, so that its leaves are "
+		       "hashed side by side. Less hashes slower; under 2 MiB, one after "
+		       "the other."),
 	GLOBAL(environment, "environment", CONF_U64, .def = "1", .min = 1, .max = 65535,
 	       .help = "Number of the environment (production, test). A receiver refuses "
 		       "sessions of another one."),

@@ -145,14 +145,12 @@ enum km_rc channel_fragment(struct channel *channel, uint64_t chain, uint64_t nu
 
 	if (rc != KM_OK)
 		return rc;
-	channel->before = channel->wr;
 	rc = record_put_fragment(&channel->wr, chain, number, offset, want, data, taken);
 	if (rc != KM_ERR_FULL)
 		return rc;
 	rc = make_room(channel, now_ns);
 	if (rc != KM_OK)
 		return rc;
-	channel->before = channel->wr;
 	rc = record_put_fragment(&channel->wr, chain, number, offset, want, data, taken);
 	return rc == KM_ERR_FULL ? KM_ERR_RANGE : rc;
 }
@@ -175,11 +173,6 @@ enum km_rc channel_manifest(struct channel *channel, uint64_t chain, uint64_t nu
 	rc = record_put_manifest(&channel->wr, chain, number, total, offset, want, data,
 				 taken);
 	return rc == KM_ERR_FULL ? KM_ERR_RANGE : rc;
-}
-
-void channel_undo(struct channel *channel)
-{
-	channel->wr = channel->before;
 }
 
 enum km_rc channel_end(struct channel *channel, uint64_t now_ns)

@@ -24,7 +24,6 @@ struct channel {
 	struct block block;
 	uint8_t *symbol;      /* geometry's full symbol size */
 	struct wr wr;	      /* into symbol; used > 0: there is something to seal */
-	struct wr before;     /* as it was before the last fragment */
 	uint64_t serial;      /* counts windows opened, never repeats, sessions included */
 	uint64_t flush_ns;    /* a window older than this is closed */
 	uint64_t ahead_bytes; /* rate * flush: no window is meant for more */
@@ -63,7 +62,7 @@ KM_MUST_CHECK enum km_rc channel_withdrawn(struct channel *channel,
 
 /*
  * The header of a fragment of up to `want` bytes; the caller puts *taken bytes at *data
- * before the next call, or takes it back with channel_undo(). Errors as above.
+ * before the next call. Errors as above.
  */
 KM_MUST_CHECK enum km_rc channel_fragment(struct channel *channel, uint64_t chain,
 					  uint64_t number, uint64_t offset, size_t want,
@@ -72,8 +71,6 @@ KM_MUST_CHECK enum km_rc channel_manifest(struct channel *channel, uint64_t chai
 					  uint64_t number, uint64_t total, uint64_t offset,
 					  size_t want, uint8_t **data, size_t *taken,
 					  uint64_t now_ns);
-/* Forget the fragment that the last successful channel_fragment() wrote. */
-void channel_undo(struct channel *channel);
 
 /* Seal what is left and end the window. KM_ERR_FULL: the last symbol found no room. */
 KM_MUST_CHECK enum km_rc channel_end(struct channel *channel, uint64_t now_ns);

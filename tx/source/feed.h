@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: ISC
 /*
  * feed: one object on its way into a channel: its begin record once per window, then its
- * bytes, read straight into the symbol and hashed on the way. Used for a batch (the whole
- * file) and for a resend (an extent, not hashed). It notices when the file is not what it
- * was; what follows from that is the caller's decision.
- * One thread. No memory but the digest, one per object.
+ * bytes, hashed on the way. Used for a batch (the whole file) and for a resend (an extent,
+ * not hashed). It notices when the file is not what it was; what follows from that is the
+ * caller's decision.
+ *
+ * The file is read by the piece, since a system call for each symbol costs as much as
+ * sealing it. What is hashed is what was sent: both from the same memory, read once. The
+ * leaves of a large file are hashed side by side (digest_many.h) when enough of them are in
+ * memory, so a feed that finds the readahead free reads into that; else a piece of its own
+ * serves, and its leaves are hashed one after the other.
+ * One thread. Memory: FEED_PIECE, and the digest, one per object.
  */
 #ifndef FEED_H
 #define FEED_H
@@ -16,6 +22,10 @@
 #include "channel.h"
 #include "counts.h"
 #include "digest.h"
+#include "readahead.h"
+
+/* Bytes per read: a share of the lane, so that a step reads once. */
+#define FEED_PIECE (128u << 10)
 
 enum feed_state {
 	FEED_IDLE,
@@ -33,9 +43,19 @@ struct feed {
 	uint64_t serial;	      /* window that has the begin record; 0 none */
 	struct digest_object *digest; /* NULL: not hashed */
 	struct stat before;
+
+	struct readahead *readahead; /* borrowed */
+	uint8_t *piece;		     /* FEED_PIECE bytes */
+	uint8_t *bytes;		     /* piece, or the readahead while it is ours */
+	size_t room;		     /* of bytes */
+	uint64_t base;		     /* offset in the file of bytes[0] */
+	size_t loaded;		     /* bytes read of the file from base on */
 };
 
-void feed_init(struct feed *feed, struct channel *channel, struct counts *counts);
+/* Borrows channel, counts and readahead until feed_close(). KM_ERR_NOMEM. */
+KM_MUST_CHECK enum km_rc feed_open(struct feed *feed, struct channel *channel,
+				   struct counts *counts, struct readahead *readahead);
+void feed_close(struct feed *feed);
 
 /*
  * Begin an object. fd is taken (-1: a directory object); bytes [from, to) of it are sent,

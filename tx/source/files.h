@@ -62,6 +62,7 @@ struct files {
 	struct control *control;
 	struct tx_session *session;
 	struct counts *counts;
+	struct readahead *readahead;
 	unsigned place; /* in the heads */
 	const char *software;
 
@@ -106,7 +107,8 @@ struct files *files_open(const struct tx_config *config,
 			 const struct tx_config_channel *channel, int state_fd,
 			 struct lane_out *out, struct control *control,
 			 struct tx_session *session, struct counts *counts,
-			 const char *software, struct km_err *err);
+			 struct readahead *readahead, const char *software,
+			 struct km_err *err);
 /* Let everything go. Writes nothing: what is on disk is what a restart finds. */
 void files_close(struct files *files);
 

@@ -95,17 +95,19 @@ static int open_lanes(struct files *f, struct km_err *err)
 	    ledger_open(&f->ledger, f->out, f->control, f->counts, c->fec_m > 0, geo.symbol,
 			c->number, c->class, f->outbox, f->config->rate_bps, err) != 0)
 		return -1;
-	feed_init(&f->feed, &f->data, f->counts);
+	if (feed_open(&f->feed, &f->data, f->counts, f->readahead) != KM_OK)
+		return km_err_set(err, EX_OSERR, "out of memory");
 	f->place = control_add_channel(f->control, c->number);
 	return resend_open(&f->resend, &f->data, &f->ledger, f->counts, f->spool.sent,
-			   f->outbox, err);
+			   f->outbox, f->readahead, err);
 }
 
 struct files *files_open(const struct tx_config *config,
 			 const struct tx_config_channel *channel, int state_fd,
 			 struct lane_out *out, struct control *control,
 			 struct tx_session *session, struct counts *counts,
-			 const char *software, struct km_err *err)
+			 struct readahead *readahead, const char *software,
+			 struct km_err *err)
 {
 	struct files *f = calloc(1, sizeof(*f));
 
@@ -119,6 +121,7 @@ struct files *files_open(const struct tx_config *config,
 	f->control = control;
 	f->session = session;
 	f->counts = counts;
+	f->readahead = readahead;
 	f->software = software;
 	f->state = f->outbox = f->journal.fd = f->marks.fd = f->feed.fd = f->resend.fd = -1;
 	f->resend.feed.fd = -1;
@@ -144,7 +147,7 @@ void files_close(struct files *f)
 {
 	if (!f)
 		return;
-	feed_end(&f->feed);
+	feed_close(&f->feed);
 	resend_close(&f->resend);
 	ledger_close(&f->ledger);
 	channel_close(&f->data);

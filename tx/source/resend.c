@@ -20,17 +20,17 @@
 #define LINE_ROOM (LOG_QUOTE_MAX(WIRE_PATH_MAX) + 160u)
 
 int resend_open(struct resend *r, struct channel *channel, struct ledger_out *ledger,
-		struct counts *counts, int sent, int outbox, struct km_err *err)
+		struct counts *counts, int sent, int outbox, struct readahead *readahead,
+		struct km_err *err)
 {
 	memset(r, 0, sizeof(*r));
-	feed_init(&r->feed, channel, counts);
 	r->channel = channel;
 	r->ledger = ledger;
 	r->sent = sent;
 	r->outbox = outbox;
 	r->fd = -1;
 	r->text = malloc(RESEND_TEXT_MAX);
-	if (!r->text)
+	if (feed_open(&r->feed, channel, counts, readahead) != KM_OK || !r->text)
 		return km_err_set(err, EX_OSERR, "resend: out of memory");
 	return 0;
 }
@@ -57,6 +57,7 @@ static void drop_object(struct resend *r)
 void resend_close(struct resend *r)
 {
 	drop_object(r);
+	feed_close(&r->feed);
 	drop_manifest(r);
 	free(r->text);
 	r->text = NULL;

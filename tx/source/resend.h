@@ -69,7 +69,7 @@ struct resend {
 
 KM_MUST_CHECK int resend_open(struct resend *resend, struct channel *channel,
 			      struct ledger_out *ledger, struct counts *counts, int sent,
-			      int outbox, struct km_err *err);
+			      int outbox, struct readahead *readahead, struct km_err *err);
 void resend_close(struct resend *resend);
 
 /* Begin. chain is the present one, left_objects and highest its numbers. Not while busy. */

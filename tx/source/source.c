@@ -30,6 +30,7 @@ struct source {
 	struct lane_out out;
 	struct control control;
 	struct tx_session session;
+	struct readahead readahead;
 	struct files *files[WIRE_CHANNELS_MAX];
 	unsigned files_count;
 	unsigned turn[LANE_COUNT]; /* round robin: who goes first in its class */
@@ -94,9 +95,11 @@ static int open_all(struct source *s, const struct source_setup *setup, struct k
 			c->state_dir);
 	if (tickets_open(&s->tickets, s->state, err) != 0)
 		return -1;
+	readahead_init(&s->readahead, c->read_ahead);
 	for (unsigned i = 0; i < c->channels; i++) {
 		s->files[i] = files_open(c, &c->channel[i], s->state, &s->out, &s->control,
-					 &s->session, &s->counts, setup->software, err);
+					 &s->session, &s->counts, &s->readahead,
+					 setup->software, err);
 		if (!s->files[i])
 			return -1;
 		s->files_count++;
@@ -138,6 +141,7 @@ void source_free(struct source *s)
 		return;
 	for (unsigned i = 0; i < s->files_count; i++)
 		files_close(s->files[i]);
+	readahead_close(&s->readahead);
 	tickets_close(&s->tickets);
 	control_close(&s->control);
 	lane_out_close(&s->out);
@@ -353,7 +357,7 @@ static void rest(struct source *s, uint64_t until_ns, uint64_t now_ns)
 		full = full || (files_wants(f, now_ns) &&
 				lane_out_room(&s->out, f->channel->class) == 0);
 		/* Passed over only because it took more than its share the last time. */
-		if (f->deficit <= 0 && files_wants(f, now_ns))
+		if (f->deficit < 0 && files_wants(f, now_ns))
 			return;
 		/* Hashing for a ticket goes on without the lane. */
 		if (f->resend.state == RESEND_NEXT || f->resend.state == RESEND_CHECK)
