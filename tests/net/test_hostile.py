@@ -196,7 +196,7 @@ def changed_frames(t):
                 size = len(frame)
                 body = ETH + rawframe.CLEAR.size
                 hostile.refuse(truncated(frame), f"{what} cut", refused_short=size - ETH)
-                foreign(hostile, changed(frame, rng, 12, 14))
+                foreign(hostile, changed(frame, rng, 12, 14), kept["data"])
                 hostile.refuse(changed(frame, rng, ETH, body - 1), f"{what} header")
                 hostile.refuse(changed(frame, rng, body, size), f"{what} sealed",
                                refused_auth=size - body)
@@ -270,16 +270,18 @@ def random_frames(hostile, frame, rng):
     hostile.refuse(tags, "frames of other sessions")
     hostile.refuse(lanes, "frames moved to other lanes", refused_auth=len(lanes))
     tagged = forge.DST + forge.SRC + bytes.fromhex("81000005") + frame[12:]
-    foreign(hostile, [tagged, frame[:12] + b"\x08\x06" + frame[14:]])
+    foreign(hostile, [tagged, frame[:12] + b"\x08\x06" + frame[14:]], frame)
     hostile.refuse([rawframe.ethernet(forge.DST, forge.SRC, b"")], "nothing behind the headers",
                    refused_short=1)
 
 
-def foreign(hostile, frames):
+def foreign(hostile, frames, ours):
     """Frames of other protocols: the kernel's filter may keep them from rx altogether, so
-    they can only be seen not to be refused or taken as ours."""
+    they can only be seen not to be refused or taken as ours. What is let through is counted
+    when this returns; ours: a frame of the ring that they come by."""
     for frame in frames:
         hostile.sock.send(frame)
+    hostile.barrier(ours)
 
 
 # ---- replay -------------------------------------------------------------------------------
