@@ -50,7 +50,7 @@ def ports_stay_silent(t):
             mine = [row for row in stats.packet_sockets(path.tx) if row[1] == index]
             t.equal(mine, [(0, index)], "packet sockets of tx's namespace: protocol, index")
             index = index_of(path.rx)
-            mine = [row[1] for row in packet_sockets(path.rx)]
+            mine = [row[1] for row in stats.packet_sockets(path.rx)]
             t.equal(mine, [index] * sockets, "packet sockets of rx's namespace: interface")
             producer.put_some(300)
             wait_all(diode, producer, 60)
