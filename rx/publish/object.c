@@ -22,7 +22,7 @@
 
 /*
  * The stage: bytes [from, from + len) of one tree, as they were written to its file and not
- * hashed yet; from is what it has hashed. 16 MiB, made when the first large object comes.
+ * hashed yet; from is what it has hashed.
  */
 static struct {
 	const struct object *owner; /* NULL: free */
@@ -151,8 +151,6 @@ static bool object_take_stage(struct object *o, uint64_t at)
 
 	if (stage.owner && ++stage.denied < OBJECT_STAGE_PATIENCE)
 		return false;
-	if (!stage.bytes)
-		stage.bytes = malloc(DIGEST_FILE_GROUP);
 	if (!stage.bytes || (behind > 0 && o->fd < 0))
 		return false;
 	stage.owner = NULL; /* its bytes are in its file */
@@ -164,6 +162,17 @@ static bool object_take_stage(struct object *o, uint64_t at)
 	stage.len = (size_t)behind;
 	stage.denied = 0;
 	return true;
+}
+
+int object_stage_make(struct km_err *err)
+{
+	if (stage.bytes || digest_many_lanes() < 2)
+		return 0;
+	stage.bytes = malloc(DIGEST_FILE_GROUP);
+	if (!stage.bytes)
+		return km_err_set(err, EX_OSERR, "out of memory for leaves to be hashed");
+	memset(stage.bytes, 0, DIGEST_FILE_GROUP); /* no page fault later */
+	return 0;
 }
 
 uint8_t *object_stage(struct object *o, uint64_t at, size_t *room)

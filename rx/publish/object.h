@@ -88,6 +88,9 @@ KM_MUST_CHECK enum km_rc object_begin(struct object *o, uint8_t kind, uint64_t s
 /* Opens the part file in `incoming` for reading and writing, making it. -1 and errno. */
 KM_MUST_CHECK int object_open(struct object *o, int incoming);
 
+/* Makes the stage (below), once, at start; does nothing where leaves are hashed one by one. */
+KM_MUST_CHECK int object_stage_make(struct km_err *err);
+
 /*
  * Memory in which the bytes of O from `at` on are to be put together before object_write():
  * *room bytes. There the leaves of one large object at a time stay until there are enough of

@@ -182,7 +182,7 @@ struct publish *publish_open(const struct publish_setup *setup, struct km_err *e
 	p->state_dir = -1;
 	p->shared.voice.losses = -1;
 	if (publish_load_keys(p, err) != 0 ||
-	    publish_open_state(p, setup->stats, err) != 0 ||
+	    publish_open_state(p, setup->stats, err) != 0 || object_stage_make(err) != 0 ||
 	    publish_open_flows(p, err) != 0 || publish_open_ring(p, setup, err) != 0 ||
 	    messages_init(&p->messages, p->flow, p->flows, &p->shared.voice, setup->segment,
 			  setup->segment_len, err) != 0) {
@@ -403,13 +403,13 @@ void publish_wait(struct publish *p, uint64_t limit_ns)
 	}
 	if (until == 0 || (p->taken > 0 && now >= p->settle_ns))
 		return;
-	if (p->taken > 0 && !publish_pending_disk(p)) {
-		/* More comes surely, and is better taken together: no bell for each. */
+	if (p->taken > 0) {
+		/* More comes surely, and is better taken together: no bell for each. What comes
+		 * back from the disk waits as long. */
+		(void)syncer_ready(p->shared.syncer); /* begins what waits there */
 		clock_sleep_until(p->settle_ns);
 		return;
 	}
-	if (p->taken > 0 && p->settle_ns - now < until)
-		until = p->settle_ns - now;
 	ticket = bell_arm(p->ring.sleep); /* rung by decode and by the syncer */
 	ready = ring_ready(&p->ring);
 	if (ready == 0 && !syncer_ready(p->shared.syncer)) {

@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "cursor.h"
+#include "digest_many.h"
 #include "log.h"
 #include "minisig.h"
 
@@ -117,6 +118,7 @@ void rig_start(struct rig *rig)
 				      .segment_len = RIG_SEGMENT};
 	struct km_err err = KM_ERR_INIT;
 
+	cr_assert_eq(digest_init(DIGEST_KERNEL_AUTO, NULL), KM_OK);
 	rig->publish = publish_open(&setup, &err);
 	cr_assert_not_null(rig->publish, "%s", err.text);
 }

@@ -41,7 +41,9 @@ static uint8_t gather[WRITE_MAX];
 static void set_up(uint64_t *seed)
 {
 	const size_t most = 100 * MIB;
+	struct km_err err = KM_ERR_INIT;
 
+	cr_assert_eq(object_stage_make(&err), 0, "%s", err.text);
 	snprintf(dir_name, sizeof(dir_name), "/tmp/publish-object-XXXXXX");
 	cr_assert_not_null(mkdtemp(dir_name));
 	dir_fd = open(dir_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
