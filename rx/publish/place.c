@@ -26,10 +26,18 @@ struct place *place_new(void)
 	return calloc(1, sizeof(struct place));
 }
 
+/* Lets go of the item's directory; the first of those that share it closes it. */
+static void place_close_dir(struct place_item *item)
+{
+	if (item->dir_shared)
+		item->dir = -1;
+	km_close(&item->dir);
+}
+
 static void place_end(struct place *place)
 {
 	for (unsigned i = 0; i < place->n; i++) {
-		km_close(&place->item[i].dir);
+		place_close_dir(&place->item[i]);
 		km_close(&place->item[i].aside_dir);
 	}
 	place->n = place->waiting = 0;
@@ -305,6 +313,8 @@ static void place_sync_dirs(struct place *place)
 		struct stat st;
 		unsigned j = 0;
 
+		if (i % 2 == 0 && item->dir_shared)
+			item->dir = -1; /* handed over already */
 		if (*fd < 0 || fstat(*fd, &st) != 0)
 			continue;
 		while (j < dirs && (done[j].dev != st.st_dev || done[j].ino != st.st_ino))
@@ -406,8 +416,8 @@ static void place_finish(struct flow *flow, struct place_item *item)
 	if (item->object) {
 		/* In progress no more. Should the row get lost, the receipt says it too. */
 		(void)!progress_done(&flow->progress, item->object);
-		item->object->made =
-			true; /* a second name may be left from before a crash */
+		/* A second name may be left from before a crash; it was moved otherwise. */
+		item->object->made = item->action != PLACE_NEW;
 		shelf_drop(&flow->shelf, item->object, true);
 		item->object = NULL;
 	}
@@ -445,7 +455,7 @@ static void place_collect(struct flow *flow, struct place *place)
 		if (item->object)
 			item->object->queued = !drop;
 		if (drop || place_has_path(place, item)) {
-			km_close(&item->dir);
+			place_close_dir(item);
 			if (!drop)
 				return; /* next group */
 		}

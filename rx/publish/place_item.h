@@ -41,6 +41,7 @@ struct place_item {
 	uint8_t digest[32];
 	struct object *object;	  /* NULL: none in progress */
 	int dir;		  /* of the target, -1 */
+	bool dir_shared;	  /* it is that of an item before, which closes it */
 	int aside_dir;		  /* directory in generations/ that was changed, -1 */
 	struct names_visible now; /* ours, as it will be visible */
 	struct names_visible

@@ -241,6 +241,22 @@ later:
 	return false;
 }
 
+/* Files of one directory come one after the other: its descriptor serves them all. */
+static bool place_share_parent(const struct flow *flow, struct place_item *item)
+{
+	const struct place *place = flow->shared->place;
+	const struct place_item *last = place->n ? &place->item[place->n - 1] : NULL;
+	const size_t len = (size_t)(item->base - (const char *)item->path);
+
+	if (!last || last->dir < 0 ||
+	    (size_t)(last->base - (const char *)last->path) != len ||
+	    memcmp(last->path, item->path, len) != 0)
+		return false;
+	item->dir = last->dir;
+	item->dir_shared = true;
+	return true;
+}
+
 /*
  * Parent directories under tree/: a file in the way is a refusal, not a trouble of the
  * disk.
@@ -249,6 +265,8 @@ static bool place_open_parent(struct flow *flow, struct place_item *item)
 {
 	struct km_err err = KM_ERR_INIT;
 
+	if (place_share_parent(flow, item))
+		return true;
 	item->dir = place_parent(flow, flow->root.tree, NULL, item, &err);
 	if (item->dir >= 0)
 		return true;

@@ -55,9 +55,10 @@ struct syncer {
 	struct syncer_job *job;				   /* SYNCER_JOBS */
 	struct syncer_list free_jobs, urgent, bulk, ready; /* under lock */
 	unsigned in_bulk;				   /* under lock: threads there */
-	bool stop, held;				   /* under lock */
-	int broken;					   /* under lock */
-	unsigned pending;				   /* the owner's */
+	unsigned idle;	  /* under lock: threads that wait */
+	bool stop, held;  /* under lock */
+	int broken;	  /* under lock */
+	unsigned pending; /* the owner's */
 };
 
 static void syncer_put(struct syncer *s, struct syncer_list *list, uint32_t i)
@@ -136,8 +137,11 @@ static unsigned syncer_choose(struct syncer *s, uint32_t taken[SYNCER_BATCH])
 {
 	unsigned n = 0, share;
 
-	while (!s->stop && !syncer_has_work(s))
+	while (!s->stop && !syncer_has_work(s)) {
+		s->idle++;
 		pthread_cond_wait(&s->work, &s->lock);
+		s->idle--;
+	}
 	if (s->stop)
 		return 0;
 	if (s->urgent.n > 0) {
@@ -245,8 +249,10 @@ static bool syncer_submit(struct syncer *s, const struct syncer_job *job)
 		s->job[i] = *job;
 		syncer_put(s, bulk ? &s->bulk : &s->urgent, i);
 		s->pending++;
-		/* One may be woken that must leave it: then a busy one comes by. */
-		pthread_cond_signal(&s->work);
+		/* One may be woken that must leave it: then a busy one comes by. Files come by
+		 * the hundred, and a wake-up for each costs more than its sync in memory. */
+		if (!bulk || s->bulk.n % SYNCER_BATCH == 0)
+			pthread_cond_signal(&s->work);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return i != SYNCER_NONE;
@@ -288,6 +294,13 @@ bool syncer_write(struct syncer *s, const struct syncer_tag *tag, int dir, const
 	return false;
 }
 
+/* Files that were handed in since: a thread for each, as far as there are threads. Locked. */
+static void syncer_kick(struct syncer *s)
+{
+	for (unsigned i = 0; i < s->idle && i < s->bulk.n; i++)
+		pthread_cond_signal(&s->work);
+}
+
 bool syncer_collect(struct syncer *s, struct syncer_done *done)
 {
 	uint32_t i;
@@ -302,6 +315,8 @@ bool syncer_collect(struct syncer *s, struct syncer_done *done)
 		*done = (struct syncer_done){job->tag, job->error, job->opened};
 		syncer_put(s, &s->free_jobs, i);
 		s->pending--;
+	} else {
+		syncer_kick(s);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return i != SYNCER_NONE;
@@ -313,6 +328,7 @@ bool syncer_ready(struct syncer *s)
 
 	pthread_mutex_lock(&s->lock);
 	ready = s->ready.n > 0;
+	syncer_kick(s);
 	pthread_mutex_unlock(&s->lock);
 	return ready;
 }

@@ -48,7 +48,8 @@ struct syncer;
 struct syncer *syncer_new(struct bell *bell, struct km_err *err);
 
 /* fsync of dir/name, opened for reading by the thread; `dir` stays open until collected.
- * False: no room now. */
+ * False: no room now. A few may wait until syncer_collect() or syncer_ready() finds nothing,
+ * and are then begun together: come by before you sleep. */
 KM_MUST_CHECK bool syncer_file(struct syncer *syncer, const struct syncer_tag *tag, int dir,
 			       const char *name);
 
