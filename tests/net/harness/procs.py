@@ -263,7 +263,8 @@ def find_program(name):
         return exact
     build = os.environ.get("KM_BUILD_DIR", "")
     for path in (os.path.join(build, place) for place in (
-            f"tests/net/{name}", f"tests/net/lib{name}.so", f"tx/{name}", f"rx/{name}")):
+            f"tests/net/{name}", f"tests/net/lib{name}.so", f"tests/bench/{name}", f"tx/{name}",
+            f"rx/{name}")):
         if build and os.access(path, os.X_OK):
             return path
     raise RuntimeError(f"{name}: not found; set KM_BUILD_DIR to the build directory")
