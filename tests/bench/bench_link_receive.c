@@ -34,12 +34,19 @@ static void receive_open(struct receiver *r)
 		.retire_ms = RECEIVE_RETIRE_MS,
 		.frame_max = BENCH_LINK_ETHER_LEN + r->o->mtu,
 	};
-	uint16_t ethertype = r->o->udp ? ETH_P_IP : BENCH_LINK_ETHERTYPE;
+	struct link_match match = {.ethertype = BENCH_LINK_ETHERTYPE};
 	struct km_err err = {0};
 	bool refused;
 
+	if (r->o->udp)
+		match = (struct link_match){
+			.ethertype = ETH_P_IP,
+			.udp = true,
+			.longest = BENCH_LINK_ETHER_LEN + r->o->mtu,
+			.path.to = {{192, 0, 2, 2}, BENCH_LINK_UDP_PORT},
+		};
 	r->payload = bench_link_payload(r->o);
-	if (link_packet_rings_open(&r->rings, r->o->interface, ethertype, &plan, &refused,
+	if (link_packet_rings_open(&r->rings, r->o->interface, &match, &plan, &refused,
 				   &err) < 0 ||
 	    feed_ring_open(&r->feed, r->rings.ring, &plan, &err) < 0)
 		bench_link_refused(err.text);
