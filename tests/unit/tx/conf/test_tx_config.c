@@ -227,5 +227,5 @@ Test(tx_config, memory_is_the_sum_of_its_parts)
 	cr_assert_eq(memory.encoders,
 		     63 * fec_encoder_bytes(16, 9000 - WIRE_OVERHEAD, FEC_FEED_SYMBOLS),
 		     "a channel without repairs needs none");
-	cr_assert_eq(memory.total, memory.lanes + memory.encoders);
+	cr_assert_eq(memory.total, memory.lanes + memory.encoders + c.read_ahead);
 }

@@ -486,6 +486,15 @@ static unsigned decode_block(struct model_rx *rx, struct model_window *w, unsign
 	return rc == FEC_OK ? 0 : missing;
 }
 
+unsigned model_unclosed(const struct model_rx *rx)
+{
+	unsigned n = 0;
+
+	for (const struct model_window *w = rx->windows; w; w = w->next)
+		n += w->tag == rx->tag && w->symbols == 0;
+	return n;
+}
+
 unsigned model_decode(struct model_rx *rx)
 {
 	unsigned missing = 0;

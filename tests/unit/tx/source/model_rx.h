@@ -95,6 +95,10 @@ void model_close(struct model_rx *rx);
 /* Take what is in the rings, at most `max` frames per lane. Returns frames taken. */
 unsigned model_take(struct model_rx *rx, unsigned max);
 
+/* Windows of the session of which frames came and no close record. What a source that was
+ * killed had open stays open. */
+unsigned model_unclosed(const struct model_rx *rx);
+
 /* Decode all windows as far as possible and parse what was repaired. Returns the number of
  * source symbols that stay missing. */
 unsigned model_decode(struct model_rx *rx);
