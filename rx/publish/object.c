@@ -171,7 +171,9 @@ int object_stage_make(struct km_err *err)
 	stage.bytes = malloc(DIGEST_FILE_GROUP);
 	if (!stage.bytes)
 		return km_err_set(err, EX_OSERR, "out of memory for leaves to be hashed");
-	memset(stage.bytes, 0, DIGEST_FILE_GROUP); /* no page fault later */
+	/* No page fault later. Of malloc and memset the compiler makes a calloc, which leaves
+	 * them all to come. */
+	explicit_bzero(stage.bytes, DIGEST_FILE_GROUP);
 	return 0;
 }
 

@@ -3,8 +3,8 @@
  * readahead: the one large piece of memory of the source role that large files are read
  * into, so that as many of their leaves are there at once as the digest has lanes
  * (digest_many.h). One feed has it at a time; another that finds it taken goes without. It
- * knows nothing of files. Mapped when first taken: a transmitter of small files never pays
- * for it.
+ * knows nothing of files. Faulted in by readahead_init(): a large file does not raise what
+ * the role holds.
  * One thread.
  */
 #ifndef READAHEAD_H
@@ -21,12 +21,13 @@
 #define READAHEAD_MAX ((size_t)READAHEAD_LEAVES * WIRE_TREE_LEAF)
 
 struct readahead {
-	uint8_t *bytes; /* mapped, NULL before the first use */
+	uint8_t *bytes; /* mapped, NULL: there is none */
 	size_t size;	/* whole leaves, 0: there is none */
 	bool taken;
 };
 
-/* Up to `bytes` of memory, whole leaves of it; under two leaves: none. */
+/* Up to `bytes` of memory, whole leaves of it; under two leaves, or where the system has no
+ * memory: none. */
 void readahead_init(struct readahead *readahead, uint64_t bytes);
 void readahead_close(struct readahead *readahead);
 
