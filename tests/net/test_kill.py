@@ -229,8 +229,9 @@ def complete_by_tickets(t, diode, rounds=30):
         rx = diode.wait_settled(120)
         if not rx["publish.objects_missing"] and not rx["publish.manifests_missing"]:
             return number
-        tickets = diode.tickets()
-        t.require(tickets, f"missing, but no ticket:\n{diode.missing()[1][:2000]}")
+        tickets = diode.wait_tickets()
+        if not tickets:
+            continue
         code, answer = diode.resend(*tickets[:TICKETS])
         t.require(code in (0, 69), f"resend: exit {code}: {answer[-500:]}")  # 69: not kept
         diode.wait_settled(120)

@@ -100,7 +100,7 @@ def real_files_and_a_large_one(t):
     refused = tree.make_awkward(source, rng) | tree.make_refused(source)
     size = tree.totals(source)[2]
     with netns.Path(mtu=9000, emulator=False) as path:
-        with Diode(path, t.dir, tx={"rate": "2 Gbit/s"}) as diode:
+        with Diode(path, t.dir, tx={"rate": "1 Gbit/s"}) as diode:
             inbox = diode.spool()
             diode.start_rx()
             diode.start_tx()

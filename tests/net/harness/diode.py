@@ -183,6 +183,16 @@ class Diode:
         """The tickets that `katamichi-rx missing` prints, in its order."""
         return TICKET.findall(self.missing()[1])
 
+    def wait_tickets(self):
+        """The tickets for what rx counts as missing; [] when by now nothing is. `missing' reads
+        what publish has written down, which is a moment behind the counters."""
+        def written():
+            rx, tickets = self.counters("rx"), self.tickets()
+            return tickets or not (rx["publish.objects_missing"]
+                                   or rx["publish.manifests_missing"])
+        found = self.wait(written, 30, "tickets for what is missing")
+        return [] if found is True else found
+
     def verify(self, *args):
         """Exit code and text of `katamichi-rx verify`."""
         return self._rx("verify", *args)
