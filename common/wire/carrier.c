@@ -59,10 +59,11 @@ static uint16_t sum_of(const uint8_t *p, size_t len)
 void carrier_udp_write(uint8_t *out, const struct carrier_udp *path, size_t len,
 		       uint16_t checksum)
 {
+	uint8_t head[WIRE_CARRIER_UDP];
 	struct wr wr;
 	uint16_t sum;
 
-	wr_init(&wr, out, WIRE_CARRIER_UDP);
+	wr_init(&wr, head, sizeof(head));
 	wr_u8(&wr, IPV4_VERSION_IHL);
 	wr_u8(&wr, 0); /* DSCP 0 */
 	wr_u16(&wr, (uint16_t)(WIRE_CARRIER_UDP + len));
@@ -74,13 +75,14 @@ void carrier_udp_write(uint8_t *out, const struct carrier_udp *path, size_t len,
 	wr_u16(&wr, 0);
 	wr_bytes(&wr, path->from.ip, 4);
 	wr_bytes(&wr, path->to.ip, 4);
-	sum = (uint16_t)~sum_of(out, WIRE_IPV4_LEN);
-	out[10] = (uint8_t)(sum >> 8);
-	out[11] = (uint8_t)sum;
+	sum = (uint16_t)~sum_of(head, WIRE_IPV4_LEN);
+	head[10] = (uint8_t)(sum >> 8);
+	head[11] = (uint8_t)sum;
 	wr_u16(&wr, path->from.port);
 	wr_u16(&wr, path->to.port);
 	wr_u16(&wr, (uint16_t)(WIRE_UDP_LEN + len));
 	wr_u16(&wr, checksum);
+	memcpy(out, head, sizeof(head));
 }
 
 uint16_t carrier_udp_partial(const struct carrier_udp *path, size_t len)
