@@ -12,43 +12,35 @@ cost.channels.8.goodput        Gbit/s of as many channels, one file in each, at 
 import threading
 
 from harness import netns
+from harness.procs import Died
+
 import product
 import setting
-from product import Product
+from transfers import Course
 
 MTU, REGIME = 9000, "A"
 SIZES = (("1KiB", 1 << 10), ("64KiB", 64 << 10), ("1MiB", 1 << 20), ("16MiB", 16 << 20),
          ("256MiB", 256 << 20), ("1GiB", 1 << 30), ("8GiB", 8 << 30))
 COUNTS = (1, 100, 1000, 10000, 100000)
 CHANNELS = (1, 8, 64)
-QUICK_SIZE, QUICK_COUNT, QUICK_CHANNELS = 256 << 20, 10000, 8
-CHANNELS_BYTES = 512 << 20  # together
+QUICK_SIZE, QUICK_COUNT, QUICK_CHANNELS = 256 << 20, 1000, 8  # 10,000 are small.*
+CHANNELS_BYTES = 256 << 20  # together
 POOL_DEPTH = 126  # of all windows together that the default pool has room for
 COMMAND = f"katamichi-tx run, katamichi-rx run (mtu {MTU}, framing ethernet, regime {REGIME})"
 
 
-def good(bench, name, carried):
-    """Whether a transfer counts; if not, the benchmark has failed."""
-    if carried.lost or carried.note:
-        bench.fail(f"{name}: {carried.note or f'{carried.lost} frames lost'}")
-        return False
-    return True
+def several(bench, course, name, staged):
+    """Transfers of STAGED, [] when it does not arrive: then the benchmark has failed."""
+    try:
+        return course.run(staged)
+    except Died as why:
+        bench.fail(f"{name}: {why}")
+        return []
 
 
-def several(bench, diode, name, staged):
-    """Transfers that count."""
-    found = []
-    for _ in bench.repeats():
-        carried = diode.carry(staged)
-        if not good(bench, name, carried):
-            return []
-        found.append(carried)
-    return found
-
-
-def by_size(rows, bench, diode, name, size):
+def by_size(rows, bench, course, name, size):
     staged = product.stage_file(bench, name, size)
-    found = several(bench, diode, f"cost.size.{name}", staged)
+    found = several(bench, course, f"cost.size.{name}", staged)
     product.forget(staged)
     if not found:
         return
@@ -60,9 +52,9 @@ def by_size(rows, bench, diode, name, size):
                  [c.seconds * 1e9 / size for c in found], COMMAND)
 
 
-def by_count(rows, bench, diode, count):
+def by_count(rows, bench, course, count):
     staged = product.stage_files(bench, f"n{count}", count, 4096)
-    found = several(bench, diode, f"cost.count.{count}", staged)
+    found = several(bench, course, f"cost.count.{count}", staged)
     product.forget(staged)
     if not found:
         return
@@ -73,48 +65,63 @@ def by_count(rows, bench, diode, count):
                  [sum(c.cpu.values()) * 1e6 / count for c in found], COMMAND)
 
 
+def at_once(course, staged):
+    """A Carried of each, in a channel of its own; slower and again as long as they do not all
+    come."""
+    while True:
+        diode = course.open()
+        carried = [None] * len(staged)
+
+        def work(i, diode=diode, carried=carried):
+            carried[i] = diode.carry(staged[i], f"c{i}")
+
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(len(staged))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        partly = [c for c in carried if c and c.note and c.lost]
+        if not partly or not course.slower(partly[0]):
+            return carried
+
+
 def by_channels(rows, bench, path, rate, channels):
     """One file in each channel at once; from the first claim to the last name visible. Many
     channels share the receiver's pool: their windows are as deep as leaves room for all."""
     depth = {"fec_depth": max(1, min(63, POOL_DEPTH // channels))}
     staged = [product.stage_file(bench, f"channel{i}", CHANNELS_BYTES // channels)
               for i in range(channels)]
-    carried = [None] * channels
-    with Product(bench, path, "ethernet", rate, channels=channels, channel=depth) as diode:
-        def work(i):
-            carried[i] = diode.carry(staged[i], f"c{i}")
-
-        threads = [threading.Thread(target=work, args=(i,)) for i in range(channels)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    name = f"cost.channels.{channels}"
+    with Course(bench, path, "ethernet", rate, channels=channels, channel=depth) as course:
+        carried = at_once(course, staged)
     for one in staged:
         product.forget(one)
-    if None in carried or not all([good(bench, f"cost.channels.{channels}", c)
-                                   for c in carried]):
+    notes = [c.note if c else "not carried" for c in carried]
+    if any(notes):
+        bench.fail(f"{name}: {next(filter(None, notes))}")
         return
     seconds = (max(c.end_ns for c in carried) - min(c.begin_ns for c in carried)) / 1e9
-    rows.add(f"cost.channels.{channels}.goodput", "Gbit/s",
+    rows.add(f"{name}.goodput", "Gbit/s",
              sum(c.bytes for c in carried) * 8 / seconds / 1e9, COMMAND)
 
 
 def part(rows, bench):
-    gbps = rows.value(f"file.mtu{MTU}.ethernet.{REGIME}.rate", 2.0)
-    rate = f"{gbps * 1000:.0f} Mbit/s"
+    rate = rows.value(f"file.mtu{MTU}.ethernet.{REGIME}.rate", 2.0)
     sizes = [s for s in SIZES if not bench.quick or s[1] <= QUICK_SIZE]
     counts = [n for n in COUNTS if not bench.quick or n <= QUICK_COUNT]
     channels = [n for n in CHANNELS if not bench.quick or n <= QUICK_CHANNELS]
     left = len(sizes) + len(counts) + len(channels)
     with netns.Path(mtu=MTU, regime=REGIME, emulator=False) as path:
-        with Product(bench, path, "ethernet", rate) as diode:
+        with Course(bench, path, "ethernet", rate) as course:
             for name, size in sizes:
                 bench.begin_item(left)
                 left -= 1
-                by_size(rows, bench, diode, name, size)
+                by_size(rows, bench, course, name, size)
             for count in counts:
                 bench.begin_item(left)
                 left -= 1
-                by_count(rows, bench, diode, count)
+                by_count(rows, bench, course, count)
         for count in channels:
+            bench.begin_item(left)
+            left -= 1
             by_channels(rows, bench, path, rate, count)

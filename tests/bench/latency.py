@@ -63,7 +63,7 @@ class Bulk(threading.Thread):
     def close(self):
         self.end.set()
         self.join(120)
-        notes = [c.note or f"{c.lost} frames lost" for c in self.carried if c.note or c.lost]
+        notes = [c.note for c in self.carried if c.note]
         return self.failed or (notes[0] if notes else None)
 
 

@@ -11,7 +11,7 @@ PROGRAMS = (
     ("bench_prim", ("--samples", "3", "--seconds", "0.03"),
      ("--samples", "5", "--seconds", "0.3")),
     ("bench_digest", ("--json", "--quick"), ("--json",)),
-    ("bench_fec", ("--quick",), ()),
+    ("bench_fec", ("--json", "--quick"), ("--json",)),
     ("bench_pace", ("0.2", "3"), ("2", "3")),
 )
 

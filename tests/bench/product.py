@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import time
 
-from harness import stats, tree
+from harness import framing as udp, stats, tree
 from harness.diode import Diode, accounted
 from harness.procs import Died
 
@@ -32,8 +32,8 @@ CLOCK_TICK = os.sysconf("SC_CLK_TCK")
 Carried = collections.namedtuple(
     "Carried", "seconds begin_ns end_ns bytes files wire_bytes lost cpu rss note")
 Carried.__doc__ = """One transfer. begin_ns, end_ns: first claim and last name, CLOCK_REALTIME; lost: frames rx gave up or the ring dropped; cpu: {role:
-processor seconds}; rss: {role: MiB, less the mapped packet ring}; note: why it does not
-count, or None."""
+processor seconds}; rss: {role: MiB, less the mapped packet ring}; note: why not all of it
+came, or None. What came wrong raises."""
 
 
 class Unsupported(Exception):
@@ -45,7 +45,7 @@ class Product:
     further sections of both, {section: (keys of tx, keys of rx)}; CHANNEL: keys of every
     channel of both."""
 
-    def __init__(self, bench, path, framing, rate="40 Gbit/s", fec=True, channels=1, tx=None,
+    def __init__(self, bench, path, framing, rate="40 Gbit/s", channels=1, tx=None,
                  rx=None, sections=None, channel=None):
         self.bench, self.path, self.framing = bench, path, framing
         self.rate = rate
@@ -56,10 +56,11 @@ class Product:
         tx = {"rate": rate, "mtu": path.mtu, **(tx or {})}
         rx = {"mtu": path.mtu, "ring": RING, **(rx or {})}
         if framing != "ethernet":
-            tx["framing"] = rx["framing"] = framing
-        changes = {**({} if fec else {"fec_m": 0}), **(channel or {})}
+            for side in (tx, rx):
+                side.update(framing=framing, udp_src=udp.SRC_TEXT, udp_dst=udp.DST_TEXT)
+        changes = channel or {}
         self.diode = Diode(path, self.dir, channels=[f"c{n}" for n in range(channels)], tx=tx,
-                           rx=rx, tx_channel={**changes, "settle": "1 s"}, rx_channel=changes)
+                           rx=rx, tx_channel={**changes, "settle": "300 ms"}, rx_channel=changes)
         for section, (ours, theirs) in (sections or {}).items():
             self.diode.tx_sections[section], self.diode.rx_sections[section] = ours, theirs
         self.diode.write_config()
@@ -123,18 +124,26 @@ class Product:
         seconds = (end - claim.at_ns) / 1e9 if end and claim.at_ns else None
         lost = self._lost() - before["lost"]
         self._put_back(staged, channel)
-        if not note:
-            note = self._judge(staged, published, files)
+        wrong = None if note else self._judge(staged, published, files)
         self._remove(published)
+        if wrong:
+            raise Died(wrong)
         return Carried(seconds, claim.at_ns, end, want, len(files), wire, lost, cpu, rss, note)
 
     def _before(self):
         rx = self.diode.counters("rx")
-        return {"published": rx["publish.objects_published"], "lost": self._lost(rx)}
+        return {"published": rx["publish.objects_published"], "lost": self._lost(rx),
+                "missing": rx["decode.symbols_missing"]}
 
     def _lost(self, rx=None):
         rx = rx or self.diode.counters("rx")
         return rx["decode.lost_total"]
+
+    def _check_whole(self, before):
+        """What repair could not bring back does not come any more: no need to wait for it."""
+        missing = self.diode.counters("rx")["decode.symbols_missing"] - before["missing"]
+        if missing:
+            raise Died(f"{missing} symbols missing after repair")
 
     def _wait(self, files, name, channel, before, want):
         end = time.monotonic() + 20 + want * 8 / SLOWEST_BPS + len(files) / 500
@@ -144,6 +153,7 @@ class Product:
             time.sleep(POLL_SECONDS)
             if time.monotonic() - checked > 2:
                 self._check_alive()
+                self._check_whole(before)
                 checked = time.monotonic()
                 if checked > end:
                     raise Died(f"{name}: not published in time")
@@ -156,6 +166,7 @@ class Product:
                 raise Died(f"{name}: {goal - rx['publish.objects_published']} of {len(files)} "
                            "files not published in time")
             self._check_alive()
+            self._check_whole(before)
             time.sleep(0.05)
 
     def _check_alive(self):
@@ -168,8 +179,7 @@ class Product:
         for path, size, digest, _ in files:
             place = os.path.join(published, path) if path else published
             if size > COMPARE_BYTES:  # cheaper than a digest
-                if subprocess.run(["cmp", "-s", os.path.join(staged, path) if path else staged,
-                                   place], check=False).returncode:
+                if not same_bytes(os.path.join(staged, path) if path else staged, place):
                     return f"{path or os.path.basename(published)}: other bytes"
                 continue
             try:
@@ -259,6 +269,18 @@ def listing(staged):
             found.append(File(path, info.st_size, digest, info.st_ino))
         _remembered[staged] = found
     return _remembered[staged]
+
+
+def same_bytes(left, right):
+    """Whether two files are equal; a third of the time that cmp takes."""
+    buffers = [bytearray(setting.MIB), bytearray(setting.MIB)]
+    with open(left, "rb", buffering=0) as one, open(right, "rb", buffering=0) as two:
+        while True:
+            sizes = [file.readinto(buffer) for file, buffer in zip((one, two), buffers)]
+            if sizes[0] != sizes[1] or buffers[0][:sizes[0]] != buffers[1][:sizes[1]]:
+                return False
+            if not sizes[0]:
+                return True
 
 
 def forget(staged):

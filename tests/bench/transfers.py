@@ -4,6 +4,8 @@
 file.mtu9000.ethernet.A.goodput         Gbit/s of file bytes, one large file
 file.mtu9000.ethernet.A.rate            Gbit/s: the `rate` it ran at, the highest found without
                                         loss
+file.mtu9000.ethernet.A.lost            frames that repair had to bring back: 0, unless none of
+                                        the rates tried was without loss
 file.mtu9000.ethernet.A.wire_ratio      bytes sent by the interface per byte of file
 file.mtu9000.ethernet.A.cpu.tx.source   processor seconds per GiB
 file.mtu9000.ethernet.A.rss.rx.decode   MiB, less the mapped packet ring
@@ -21,44 +23,76 @@ import product
 import setting
 from product import Product, Unsupported
 
-RATE_MAX, RATE_MIN, RATE_STEP = 40.0, 0.3, 0.85  # Gbit/s; how much slower after a loss
+# Gbit/s: not paced; the fastest of the search for a rate without loss; the slowest
+RATE_MAX, PACED_MAX, RATE_MIN = 40.0, 8.0, 0.2
+RATE_STEP = 0.8  # how much slower after a loss
+NO_FEC = {"channel": {"fec_m": 0}}
 TREE_FROM = ("/usr/share", "/usr/include")
 
 
 class Course:
-    """Transfers of one staged thing in one configuration, at a rate that loses nothing."""
+    """Transfers in one configuration, at a rate that loses nothing; a context manager. The
+    daemons run on from one thing carried to the next. MORE: of Product."""
 
-    def __init__(self, bench, path, framing, fec=True):
-        self.bench, self.path, self.framing, self.fec = bench, path, framing, fec
+    def __init__(self, bench, path, framing, rate=RATE_MAX, **more):
+        self.bench, self.path, self.framing, self.more = bench, path, framing, more
+        self.rate = rate
+        self.diode = None
 
-    def _some(self, rate, staged):
+    def open(self):
+        """The daemons at the rate found so far."""
+        if not self.diode:
+            diode = Product(self.bench, self.path, self.framing, f"{self.rate * 1000:.0f} Mbit/s",
+                            **self.more)
+            self.diode = diode.__enter__()
+        return self.diode
+
+    def close(self, *what):
+        diode, self.diode = self.diode, None
+        if diode:
+            diode.__exit__(*(what or (None, None, None)))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.close(*what)
+
+    def slower(self, last):
+        """After the transfer LAST lost frames: go slower than it went. False: that is the end."""
+        reached = last.wire_bytes * 8 / last.seconds / 1e9 if last.seconds else self.rate / 2
+        rate = min(self.rate, reached, PACED_MAX) * RATE_STEP
+        if rate < RATE_MIN or (self.bench.late() and not last.note):
+            return False
+        print(f"  ({last.lost} frames lost{f', {last.note},' if last.note else ''} at a rate of "
+              f"{self.rate:.2f} Gbit/s: {rate:.2f})", flush=True)
+        self.close()
+        self.rate = rate
+        return True
+
+    def _some(self, staged):
         """Transfers until there are enough, or until one does not count."""
         found = []
-        with Product(self.bench, self.path, self.framing, f"{rate * 1000:.0f} Mbit/s",
-                     self.fec) as diode:
-            for _ in self.bench.repeats():
-                found.append(diode.carry(staged))
-                if found[-1].lost or found[-1].note:
-                    break
+        for _ in self.bench.repeats():
+            found.append(self.open().carry(staged))
+            if found[-1].lost or found[-1].note:
+                break
         return found
 
     def run(self, staged):
-        """(list of Carried, rate). Not paced at first (nothing is lost where the receiver is
-        the faster one); what then loses frames is done again, slower than it went. A wrong
-        byte raises, and so does loss at every rate."""
-        rate = RATE_MAX
-        while rate > RATE_MIN:
-            found = self._some(rate, staged)
+        """List of Carried. Not paced at first (nothing is lost where the receiver is the
+        faster one); what then loses frames is done again, slower than it went. Where every
+        rate loses some, or no time is left to look for a better one, what was repaired
+        counts. Raises when bytes are wrong, or missing at the lowest rate or without a loss
+        that explains them."""
+        while True:
+            found = self._some(staged)
             last = found[-1]
-            if last.note and not last.lost:
-                raise Died(last.note)
-            if not last.lost:
-                return found, rate
-            reached = last.wire_bytes * 8 / last.seconds / 1e9 if last.seconds else rate / 2
-            print(f"  ({last.lost} frames lost at a rate of {rate:.1f} Gbit/s: slower)",
-                  flush=True)
-            rate = min(rate, reached) * RATE_STEP
-        raise Died(f"frames lost at every rate down to {RATE_MIN} Gbit/s")
+            if last.lost and self.slower(last):
+                continue
+            if last.note:
+                raise Died(f"{last.note}; {last.lost} frames lost at {self.rate:.2f} Gbit/s")
+            return found
 
 
 def goodput(carried):
@@ -70,6 +104,7 @@ def report(rows, name, found, rate, command):
     gib = found[0].bytes / setting.GIB
     rows.add(f"{name}.goodput", "Gbit/s", [goodput(c) for c in found], command)
     rows.add(f"{name}.rate", "Gbit/s", rate, command)
+    rows.add(f"{name}.lost", "frames", [c.lost for c in found], command)
     rows.add(f"{name}.wire_ratio", "bytes/byte", [c.wire_bytes / c.bytes for c in found],
              command)
     if found[0].files > 1:
@@ -80,20 +115,22 @@ def report(rows, name, found, rate, command):
         rows.add(f"{name}.rss.{role}", "MiB", [c.rss[role] for c in found], command)
 
 
-def configuration(rows, bench, path, framing, staged, name, fec=True):
+def configuration(rows, bench, course, staged, name):
     """All rows of one configuration. What this build does not know is absent; what arrives
-    damaged, or never without loss, fails the benchmark."""
-    command = (f"katamichi-tx run, katamichi-rx run (mtu {path.mtu}, framing {framing}, regime "
-               f"{path.regime}{'' if fec else ', fec_m 0'})")
+    damaged, or not whole at any rate, fails the benchmark."""
+    path, fec = course.path, "".join(f", {key} = {value}" for key, value
+                                     in course.more.get("channel", {}).items())
+    command = (f"katamichi-tx run, katamichi-rx run (mtu {path.mtu}, framing {course.framing}, "
+               f"regime {path.regime}{fec})")
     try:
-        found, rate = Course(bench, path, framing, fec).run(staged)
+        found = course.run(staged)
     except Unsupported as why:
         rows.absent(f"{name}.goodput", "Gbit/s", str(why), command)
     except Died as why:
         rows.absent(f"{name}.goodput", "Gbit/s", str(why).split("\n", 1)[0], command)
         bench.fail(f"{name}: {why}")
     else:
-        report(rows, name, found, rate, command)
+        report(rows, name, found, course.rate, command)
 
 
 def files_part(rows, bench):
@@ -106,8 +143,9 @@ def files_part(rows, bench):
     for i, (mtu, regime, framing, fec) in enumerate(wanted):
         name = f"file.mtu{mtu}.{framing}.{regime}{'' if fec else '.nofec'}"
         bench.begin_item(len(wanted) - i)
-        with netns.Path(mtu=mtu, regime=regime, emulator=False) as path:
-            configuration(rows, bench, path, framing, large, name, fec)
+        with netns.Path(mtu=mtu, regime=regime, emulator=False) as path, \
+                Course(bench, path, framing, **({} if fec else NO_FEC)) as course:
+            configuration(rows, bench, course, large, name)
     product.forget(large)
 
 
@@ -138,9 +176,10 @@ def small_part(rows, bench):
     """10,000 small files and a real tree, MTU 9000, ethernet, regime A."""
     wanted = ((product.stage_files(bench, "small", 10000, 4096), "small"),
               (stage_tree(bench), "tree"))
-    with netns.Path(mtu=9000, regime="A", emulator=False) as path:
+    with netns.Path(mtu=9000, regime="A", emulator=False) as path, \
+            Course(bench, path, "ethernet") as course:
         for i, (staged, name) in enumerate(wanted):
             bench.begin_item(len(wanted) - i)
-            configuration(rows, bench, path, "ethernet", staged, name)
+            configuration(rows, bench, course, staged, name)
     for staged, _ in wanted:
         product.forget(staged)
