@@ -459,12 +459,14 @@ uint64_t files_tick(struct files *f, bool drain, uint64_t now_ns)
 			f->spool_ns = now_ns + FILES_SPOOL_NS;
 			f->spool_next_ns = spool_tick(&f->spool, now_ns);
 		}
-		next = f->spool_next_ns < next ? f->spool_next_ns : next;
+		/* What is due before the next look waits for it; to wake earlier is to spin. */
+		at = f->spool_next_ns > f->spool_ns ? f->spool_next_ns : f->spool_ns;
+		next = at < next ? at : next;
 		if (now_ns >= f->look_ns) {
 			spool_look(&f->spool, now_ns);
 			f->look_ns = now_ns + FILES_LOOK_NS;
 		}
-		at = f->spool.next_ready_ns;
+		at = f->spool.next_ready_ns > f->look_ns ? f->spool.next_ready_ns : f->look_ns;
 		next = at < next ? at : next;
 		at = retain_tick(&f->retain, now_ns);
 		next = at < next ? at : next;

@@ -155,6 +155,14 @@ static void earn(struct ledger_out *l, uint64_t now_ns)
 	l->tokens_ns = now_ns;
 }
 
+/* When the cycle may go on: a time in the past would keep the caller awake. */
+static uint64_t cycle_at(const struct ledger_out *l)
+{
+	const uint64_t idle_ns = l->active_ns + LEDGER_IDLE_NS;
+
+	return l->cycle_due_ns > idle_ns ? l->cycle_due_ns : idle_ns;
+}
+
 /* Begin one if its size is within the bounds. */
 static void begin_repeat(struct ledger_out *l, uint64_t chain, uint64_t number)
 {
@@ -170,7 +178,7 @@ static void begin_repeat(struct ledger_out *l, uint64_t chain, uint64_t number)
 
 static uint64_t next_due(const struct ledger_out *l, uint64_t highest)
 {
-	uint64_t next = highest > 0 ? l->cycle_due_ns : CLOCK_NEVER;
+	uint64_t next = highest > 0 ? cycle_at(l) : CLOCK_NEVER;
 
 	for (unsigned i = 0; i < 2; i++) {
 		if (l->count[i] > 0 && l->queue[i][l->first[i]].due_ns < next)
@@ -194,8 +202,7 @@ uint64_t ledger_tick(struct ledger_out *l, uint64_t chain, uint64_t highest, boo
 		l->count[i]--;
 		begin_repeat(l, chain, r->number);
 	}
-	if (highest > 0 && !ledger_busy(l) && l->tokens > 0 && now_ns >= l->cycle_due_ns &&
-	    now_ns - l->active_ns >= LEDGER_IDLE_NS) {
+	if (highest > 0 && !ledger_busy(l) && l->tokens > 0 && now_ns >= cycle_at(l)) {
 		const uint64_t lowest =
 			highest > LEDGER_CYCLE ? highest - LEDGER_CYCLE + 1 : 1;
 
@@ -204,7 +211,7 @@ uint64_t ledger_tick(struct ledger_out *l, uint64_t chain, uint64_t highest, boo
 		begin_repeat(l, chain, l->cycle_next++);
 		l->cycle_due_ns = now_ns + LEDGER_CYCLE_NS;
 	}
-	if (l->tokens <= 0 || active)
+	if (l->tokens <= 0 || active || ledger_busy(l))
 		return now_ns + 100 * CLOCK_NS_PER_MS;
 	return next_due(l, highest);
 }

@@ -343,6 +343,36 @@ Test(source_loop, a_file_that_changes_is_withdrawn_and_comes_again, .timeout = 6
 }
 
 /* Had it to settle, this test would take an hour. */
+/* Between the end of a batch and the first repeat of its manifest nothing is due. A slow
+ * machine makes fewer rounds, so that time cannot fail this. */
+Test(source_loop, at_rest_it_sleeps, .timeout = 60)
+{
+	struct km_err err = KM_ERR_INIT;
+	unsigned rounds = 0;
+	uint64_t end_ns;
+
+	rig_open(&rig, 0);
+	rig_start(&rig);
+	for (unsigned i = 0; i < 20; i++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "dir/%u", i);
+		rig_put(&rig, name, 4096);
+	}
+	rig_run_idle(&rig);
+	end_ns = clock_mono_ns() + CLOCK_NS_PER_SEC / 2;
+	while (clock_mono_ns() < end_ns) {
+		cr_assert_eq(source_run(rig.source, CLOCK_NS_PER_SEC, &err), 0, "%s",
+			     err.text);
+		(void)model_take(&rig.rx, 64);
+		rounds++;
+	}
+	cr_log_info("%u rounds in half a second", rounds);
+	cr_assert_lt(rounds, 1000, "%u rounds with nothing to do", rounds);
+	stop();
+	rig_close(&rig);
+}
+
 Test(source_loop, renamed_in_is_taken_at_once, .timeout = 120)
 {
 	rig_open(&rig, 0);
