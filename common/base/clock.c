@@ -43,6 +43,16 @@ void clock_sleep_until(uint64_t deadline_ns)
 		;
 }
 
+void clock_wait_until(uint64_t now_ns, uint64_t deadline_ns)
+{
+	if (deadline_ns > now_ns && deadline_ns - now_ns > CLOCK_SPIN_NS) {
+		clock_sleep_until(deadline_ns);
+		return;
+	}
+	while (now_ns < deadline_ns)
+		now_ns = clock_mono_ns();
+}
+
 uint64_t clock_add(uint64_t now_ns, uint64_t delta_ns)
 {
 	return delta_ns > CLOCK_NEVER - now_ns ? CLOCK_NEVER : now_ns + delta_ns;

@@ -30,6 +30,14 @@ uint64_t clock_real_ns(void);
 /* Sleeps until the monotonic clock reads at least `deadline_ns`; signals do not shorten it. */
 void clock_sleep_until(uint64_t deadline_ns);
 
+/*
+ * The same to the point, for deadlines a few microseconds away: a wait shorter than a sleep and
+ * its wake-up (5 us late at the least timer slack, prctl(PR_SET_TIMERSLACK)) is spun, and that
+ * is CLOCK_SPIN_NS at most. now_ns: what the clock has just read.
+ */
+#define CLOCK_SPIN_NS (10 * CLOCK_NS_PER_US)
+void clock_wait_until(uint64_t now_ns, uint64_t deadline_ns);
+
 /* now + delta without wrapping (CLOCK_NEVER at the top). */
 uint64_t clock_add(uint64_t now_ns, uint64_t delta_ns);
 

@@ -22,6 +22,7 @@ import latency  # noqa: E402
 import limit  # noqa: E402
 import links  # noqa: E402
 import losses  # noqa: E402
+import pacing  # noqa: E402
 import plots  # noqa: E402
 import prims  # noqa: E402
 import setting  # noqa: E402
@@ -34,7 +35,8 @@ from rows import Rows  # noqa: E402
 PARTS = (
     ("link", "the raw link", links.part, 20, 100),
     ("prim", "primitives", prims.part, 12, 70),
-    ("file", "one large file", transfers.files_part, 94, 520),
+    ("pacer", "the pacer", pacing.part, 8, 30),
+    ("file", "one large file", transfers.files_part, 86, 520),
     ("limit", "the speed of light", limit.part, 1, 1),
     ("small", "small files and a real tree", transfers.small_part, 10, 90),
     ("latency", "latency of messages", latency.part, 4, 60),

@@ -12,7 +12,6 @@ PROGRAMS = (
      ("--samples", "5", "--seconds", "0.3")),
     ("bench_digest", ("--json", "--quick"), ("--json",)),
     ("bench_fec", ("--json", "--quick"), ("--json",)),
-    ("bench_pace", ("0.2", "3"), ("2", "3")),
 )
 
 

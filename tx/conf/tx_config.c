@@ -62,6 +62,7 @@ static void convert(struct tx_config *to, const struct tx_raw *from)
 	to->segmentation = from->segmentation;
 	to->mtu = (uint32_t)from->mtu;
 	to->rate_bps = from->rate_bps;
+	to->guarantee_percent = (uint32_t)from->guarantee;
 	to->read_ahead = from->read_ahead;
 	to->send_buffer = (uint32_t)from->send_buffer;
 	to->environment = (uint16_t)from->environment;

@@ -56,6 +56,7 @@ struct tx_config {
 	bool segmentation;  /* framing = udp: hand trains of datagrams to the kernel; yes */
 	uint32_t mtu;	    /* bytes after the Ethernet header; 0: the interface's */
 	uint64_t rate_bps;  /* bits/s on the interface, Ethernet header included; 1 Gbit/s */
+	uint32_t guarantee_percent; /* of what leaves, for each class that waits; 5 */
 	uint64_t read_ahead;  /* bytes read of a large file at once, 16 MiB */
 	uint32_t send_buffer; /* bytes, SO_SNDBUF; 0: 212,992 up to MTU 1,500, else 1,000,000 bounded by wmem_max */
 	uint16_t environment; /* 1 */

@@ -83,7 +83,13 @@ static const struct conf_row global_rows[] = {
 	       .max = UINT64_C(400000000000),
 	       .help = "Rate at which frames leave, Ethernet headers included; a little "
 		       "below "
-		       "what link and receiver take without loss."),
+		       "what link and receiver take without loss. After a delay it is made "
+		       "good at an 8th more."),
+	GLOBAL(guarantee, "guarantee", CONF_U64, .def = "5", .min = 1,
+	       .max = 100 / LANE_COUNT,
+	       .help = "Per cent of what leaves that each class keeps while it has frames "
+		       "waiting, whatever higher classes send. Beyond it a higher class "
+		       "always goes first."),
 	GLOBAL(send_buffer, "send_buffer", CONF_SIZE, .min = 4 * KIB, .max = 64 * MIB,
 	       .help = "Send buffer of the link socket. Not set: 212,992 bytes up to MTU "
 		       "1,500, "

@@ -44,6 +44,7 @@ struct tx_raw {
 	bool segmentation;
 	uint64_t mtu;
 	uint64_t rate_bps;
+	uint64_t guarantee;
 	uint64_t send_buffer;
 	uint64_t read_ahead;
 	uint64_t environment;

@@ -3,24 +3,29 @@
 
 #include <string.h>
 
-void schedule_init(struct schedule *s, uint32_t frame_max)
+void schedule_init(struct schedule *s, uint32_t frame_max, uint32_t share_percent)
 {
 	memset(s, 0, sizeof(*s));
 	s->frame_cost = (uint64_t)frame_max * 100;
 	s->credit_max = s->frame_cost * SCHEDULE_CREDIT_FRAMES;
+	s->share_percent = share_percent;
 }
 
-int schedule_pick(const struct schedule *s, const bool waiting[LANE_COUNT])
+int schedule_pick(const struct schedule *s, const bool waiting[LANE_COUNT], uint64_t *most)
 {
 	int first = -1;
 
+	*most = UINT64_MAX;
 	for (int lane = 0; lane < (int)LANE_COUNT; lane++) {
 		if (!waiting[lane])
 			continue;
-		if (s->credit[lane] >= s->frame_cost)
-			return lane;
+		/* no credit lets the first go before those behind it: they would starve */
 		if (first < 0)
 			first = lane;
+		else if (s->credit[lane] >= s->frame_cost) {
+			*most = s->credit[lane] / 100;
+			return lane;
+		}
 	}
 	return first;
 }
@@ -28,18 +33,16 @@ int schedule_pick(const struct schedule *s, const bool waiting[LANE_COUNT])
 void schedule_sent(struct schedule *s, int lane, uint64_t bytes,
 		   const bool waiting[LANE_COUNT])
 {
-	uint64_t cost = bytes * 100;
+	for (int i = 0; i < (int)LANE_COUNT; i++) {
+		uint64_t cost = i == lane ? bytes * 100 : 0;
 
-	s->credit[lane] -= s->credit[lane] < cost ? s->credit[lane] : cost;
-	for (int other = 0; other < (int)LANE_COUNT; other++) {
-		if (other == lane)
-			continue;
-		if (!waiting[other]) {
-			s->credit[other] = 0; /* shares are for those who wait */
+		if (!waiting[i]) {
+			s->credit[i] = 0; /* shares are for those who wait */
 			continue;
 		}
-		s->credit[other] += bytes * SCHEDULE_SHARE_PERCENT;
-		if (s->credit[other] > s->credit_max)
-			s->credit[other] = s->credit_max;
+		s->credit[i] += bytes * s->share_percent;
+		s->credit[i] -= s->credit[i] < cost ? s->credit[i] : cost;
+		if (s->credit[i] > s->credit_max)
+			s->credit[i] = s->credit_max;
 	}
 }

@@ -160,8 +160,9 @@ static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *
 	/* Default slack makes every sleep 50 us late. */
 	(void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	stats_set(&s->stats, SENDER_SNDBUF, s->link.sndbuf);
-	pace_init(&s->pace, s->config.rate_bps, s->frame_max, clock_mono_ns());
-	schedule_init(&s->schedule, s->frame_max);
+	pace_init(&s->pace, s->config.rate_bps, s->frame_max, PACE_BURST_FRAMES,
+		  clock_mono_ns());
+	schedule_init(&s->schedule, s->frame_max, s->config.guarantee_percent);
 	snprintf(extra, sizeof(extra),
 		 "link socket deaf (protocol 0, filter locked), send buffer %u%s%s",
 		 s->link.sndbuf, s->is_udp ? ", framing udp" : "",
@@ -342,8 +343,8 @@ static int sender_loop(struct sender *s, struct role_ctx *ctx)
 	uint64_t stop_ns = CLOCK_NEVER, look_ns = 0;
 
 	for (;;) {
-		uint64_t now_ns = clock_mono_ns(), wait_ns;
-		int any, code;
+		uint64_t now_ns = clock_mono_ns(), until_ns, most, paced;
+		int any, code, lane;
 
 		if (now_ns >= s->next_tick_ns || stop_ns != CLOCK_NEVER)
 			sender_tick(s, now_ns);
@@ -353,8 +354,10 @@ static int sender_loop(struct sender *s, struct role_ctx *ctx)
 				stop_ns = now_ns + SENDER_DRAIN_NS;
 		}
 		any = sender_look(s, waiting);
-		if (any == 0 && stop_ns == CLOCK_NEVER)
+		if (any == 0 && stop_ns == CLOCK_NEVER) {
 			any = sender_idle(s, waiting);
+			pace_idle(&s->pace, clock_mono_ns());
+		}
 		if (any < 0)
 			return EX_PROTOCOL;
 		if (stop_ns != CLOCK_NEVER && (any == 0 || now_ns >= stop_ns))
@@ -362,16 +365,15 @@ static int sender_loop(struct sender *s, struct role_ctx *ctx)
 		if (any == 0)
 			continue;
 		now_ns = clock_mono_ns();
-		wait_ns = pace_wait_ns(&s->pace, now_ns);
-		if (wait_ns > 0) {
-			/* A higher class may arrive meanwhile, so pick after the sleep. */
-			clock_sleep_until(now_ns + wait_ns);
-			if (sender_look(s, waiting) < 0)
-				return EX_PROTOCOL;
+		until_ns = pace_until_ns(&s->pace, now_ns);
+		if (until_ns > 0) {
+			/* A higher class may arrive meanwhile: look again after the sleep. */
+			clock_wait_until(now_ns, until_ns);
+			continue;
 		}
-		code = sender_send(s, schedule_pick(&s->schedule, waiting),
-				   pace_allowance(&s->pace, clock_mono_ns(), s->frame_max),
-				   waiting);
+		lane = schedule_pick(&s->schedule, waiting, &most);
+		paced = pace_allowance(&s->pace, now_ns);
+		code = sender_send(s, lane, most < paced ? most : paced, waiting);
 		if (code != 0)
 			return code;
 	}

@@ -104,6 +104,21 @@ Test(clock, formats_and_adds)
 	cr_assert_gt(clock_real_ns(), UINT64_C(1600000000) * CLOCK_NS_PER_SEC);
 }
 
+/* Slept or spun: never short of the deadline, and no wait for one that has passed. */
+Test(clock, waits_to_the_point)
+{
+	static const uint64_t waits[] = {0, 1, CLOCK_SPIN_NS, CLOCK_SPIN_NS + 1,
+					 3 * CLOCK_NS_PER_MS};
+
+	for (size_t i = 0; i < KM_COUNT(waits); i++) {
+		uint64_t now = clock_mono_ns();
+
+		clock_wait_until(now, now + waits[i]);
+		cr_assert(clock_mono_ns() >= now + waits[i], "%zu", i);
+		clock_wait_until(now, now - 1);
+	}
+}
+
 Test(shm, sealed_and_sized)
 {
 	struct km_err err = KM_ERR_INIT;
