@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "digest.h"
+#include "rx_advise.h"
 #include "rx_commands.h"
 #include "rx_probe.h"
 
@@ -22,6 +23,14 @@ static int check_machine(struct rx_parse *parse, struct host_interface *port)
 		rx_probe_size(parse);
 	rx_probe_files(parse);
 	return rc;
+}
+
+static void check_host(const struct rx_config *config)
+{
+	struct advice_list list = {.n = 0};
+
+	rx_advise_host(&list, config);
+	advice_print(&list, stdout);
 }
 
 static int check_parsed(const struct rx_options *options, struct rx_parse *parse)
@@ -47,6 +56,8 @@ static int check_parsed(const struct rx_options *options, struct rx_parse *parse
 	else
 		(void)printf("the MTU is the interface's: sums need it, run check without "
 			     "--offline\n");
+	if (!options->offline)
+		check_host(&parse->config);
 	return EX_OK;
 }
 

@@ -6,6 +6,7 @@
 
 #include "fileio.h"
 #include "log.h"
+#include "rx_advise.h"
 #include "rx_commands.h"
 #include "rx_probe.h"
 #include "rx_supervisor.h"
@@ -55,6 +56,14 @@ static int check_privilege(void)
 	return EX_NOPERM;
 }
 
+static void advise(const struct rx_config *config)
+{
+	struct advice_list list = {.n = 0};
+
+	rx_advise_host(&list, config);
+	advice_log(&list);
+}
+
 static int run_parsed(struct rx_parse *parse, const char *bytes, size_t len)
 {
 	struct host_interface port;
@@ -76,6 +85,7 @@ static int run_parsed(struct rx_parse *parse, const char *bytes, size_t len)
 	}
 	if (check_privilege() != 0)
 		return EX_NOPERM;
+	advise(&parse->config);
 	return rx_supervisor_run(&parse->config, bytes, len, &port, -1);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "digest.h"
+#include "tx_advise.h"
 #include "tx_commands.h"
 #include "tx_probe.h"
 
@@ -19,6 +20,14 @@ static int check_machine(struct tx_parse *parse, struct host_interface *port)
 	tx_probe_kernel(parse);
 	tx_probe_files(parse);
 	return rc;
+}
+
+static void check_host(const struct tx_config *config)
+{
+	struct advice_list list = {.n = 0};
+
+	tx_advise_host(&list, config);
+	advice_print(&list, stdout);
 }
 
 static int check_parsed(const struct tx_options *options, struct tx_parse *parse)
@@ -44,6 +53,8 @@ static int check_parsed(const struct tx_options *options, struct tx_parse *parse
 	else
 		(void)printf("the MTU is the interface's: sums need it, run check without "
 			     "--offline\n");
+	if (!options->offline)
+		check_host(&parse->config);
 	return EX_OK;
 }
 

@@ -7,6 +7,7 @@
 #include "fileio.h"
 #include "log.h"
 #include "sandbox.h"
+#include "tx_advise.h"
 #include "tx_commands.h"
 #include "tx_probe.h"
 #include "tx_supervisor.h"
@@ -55,6 +56,14 @@ static int check_privilege(void)
 	return EX_NOPERM;
 }
 
+static void advise(const struct tx_config *config)
+{
+	struct advice_list list = {.n = 0};
+
+	tx_advise_host(&list, config);
+	advice_log(&list);
+}
+
 static int run_parsed(struct tx_parse *parse, const char *bytes, size_t len)
 {
 	struct host_interface port;
@@ -74,6 +83,7 @@ static int run_parsed(struct tx_parse *parse, const char *bytes, size_t len)
 	}
 	if (check_privilege() != 0)
 		return EX_NOPERM;
+	advise(&parse->config);
 	return tx_supervisor_run(&parse->config, bytes, len, &port);
 }
 

@@ -34,6 +34,11 @@
 	X(CLOCK_STEP, "clock.step", LOG_WARNING, "wall clock and boot clock moved apart")  \
 	X(RETURN_SEEN, "return.seen", LOG_ALERT,                                           \
 	  "the one-way link carried something back")                                       \
+	X(TUNING_CARRIER, "tuning.carrier", LOG_WARNING,                                   \
+	  "the interface is down or has no carrier")                                       \
+	X(TUNING_GOVERNOR, "tuning.governor", LOG_WARNING, "processors save power")        \
+	X(TUNING_PAUSE, "tuning.pause", LOG_WARNING,                                       \
+	  "Ethernet flow control works against the one-way link")                          \
 	X(SUMMARY, "summary", LOG_INFO, "figures of one interval")                         \
 	X(DEBUG, "debug", LOG_DEBUG, "detail for developers, not stable")
 
@@ -44,6 +49,12 @@
 	X(LINK_FAILED, "link.failed", LOG_ERR, "the diode port refuses frames")            \
 	X(LINK_TRAINS, "link.trains", LOG_NOTICE,                                          \
 	  "whether the kernel takes trains of datagrams")                                  \
+	X(TUNING_RATE, "tuning.rate", LOG_WARNING,                                         \
+	  "the rate is above what the interface carries")                                  \
+	X(TUNING_QUEUE, "tuning.queue", LOG_WARNING,                                       \
+	  "the interface's queue is shorter than the send buffer")                         \
+	X(TUNING_BUFFER, "tuning.buffer", LOG_WARNING,                                     \
+	  "the kernel gives less send buffer than the rate needs")                         \
 	X(EPOCH_STORED, "epoch.stored", LOG_INFO,                                          \
 	  "a session was opened and its epoch stored")                                     \
 	X(EPOCH_REFUSED, "epoch.refused", LOG_ERR,                                         \
@@ -90,6 +101,12 @@
 	X(INTAKE_REFUSED, "intake.refused", LOG_WARNING,                                   \
 	  "the kernel refuses the receive ring")                                           \
 	X(INTAKE_PUMP, "intake.pump", LOG_WARNING, "the receive ring is refused, libpcap serves") \
+	X(TUNING_RING, "tuning.ring", LOG_WARNING,                                         \
+	  "the receive ring is short for the link's speed")                                \
+	X(TUNING_NIC_RING, "tuning.nic-ring", LOG_WARNING,                                 \
+	  "the NIC has few receive descriptors")                                           \
+	X(TUNING_SPREAD, "tuning.spread", LOG_WARNING,                                     \
+	  "frames are spread over cores by queues that overflow")                          \
 	X(FLOORS_FAILED, "floors.failed", LOG_ERR,                                         \
 	  "epoch and lane floors could not be stored")                                     \
 	X(FILE_PUBLISHED, "file.published", LOG_INFO,                                      \

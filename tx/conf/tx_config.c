@@ -200,6 +200,14 @@ int tx_config_dump(const char *bytes, size_t len, const char *file_name, FILE *o
 	return 0;
 }
 
+uint32_t tx_config_send_buffer(const struct tx_config *config)
+{
+	if (config->send_buffer != 0)
+		return config->send_buffer;
+	/* backpressure, not loss, at either frame size (io-limits section 4) */
+	return config->mtu <= 1500 ? 212992 : 1000000;
+}
+
 uint32_t tx_config_link_header_len(const struct tx_config *config)
 {
 	return config->vlan ? WIRE_ETHER_VLAN_LEN : WIRE_ETHER_LEN;

@@ -95,6 +95,9 @@ int tx_config_for_role(struct tx_config *config, int fd, int argc, char **argv,
 /* Shape of the lanes, from rate, MTU and the hold times of lane.h. */
 void tx_config_lane_plan(const struct tx_config *config, struct lane_plan *plan);
 
+/* What the sender asks for as SO_SNDBUF, bytes: send_buffer, or what goes with the MTU. */
+uint32_t tx_config_send_buffer(const struct tx_config *config);
+
 /* Derived figures both source and sender must agree on. MTU must be resolved. */
 uint32_t tx_config_symbol_size(const struct tx_config *config);
 uint32_t tx_config_link_header_len(const struct tx_config *config); /* 14 or 18 */

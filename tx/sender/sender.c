@@ -132,7 +132,6 @@ static void sender_tell_trains(struct sender *s)
 static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *err)
 {
 	char extra[160];
-	uint32_t sndbuf;
 
 	if (tx_config_for_role(&s->config, TX_FD_CONFIG, ctx->argc, ctx->argv, err) < 0)
 		return -1;
@@ -142,11 +141,8 @@ static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *
 		return -1;
 	if (sender_attach(s, err) < 0)
 		return -1;
-	sndbuf = s->config.send_buffer;
-	if (sndbuf ==
-	    0) /* io-limits section 4: backpressure, not loss, at either frame size */
-		sndbuf = s->config.mtu <= 1500 ? 212992 : 1000000;
-	if (link_packet_open(&s->link, s->config.interface, sndbuf, err) < 0)
+	if (link_packet_open(&s->link, s->config.interface,
+			     tx_config_send_buffer(&s->config), err) < 0)
 		return -1;
 	if (s->link.mtu < s->config.mtu)
 		return km_err_set(err, EX_CONFIG,
