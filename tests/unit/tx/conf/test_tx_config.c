@@ -47,6 +47,7 @@ Test(tx_config, defaults_are_those_of_the_design)
 	cr_assert_eq(c.vlan, 0);
 	cr_assert_eq(c.mtu, 0);
 	cr_assert_eq(c.rate_bps, 1000000000u);
+	cr_assert_eq(c.guarantee_percent, 5);
 	cr_assert_eq(c.session_ns, UINT64_C(86400000000000));
 	cr_assert_eq(c.environment, 1);
 	cr_assert_eq(c.receiver_count, 1);
