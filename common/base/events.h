@@ -32,6 +32,8 @@
 	X(RING_VIOLATION, "ring.violation", LOG_CRIT, "a role wrote impossible indices")   \
 	X(SANDBOX_DEGRADED, "sandbox.degraded", LOG_WARNING, "a wall is missing here")     \
 	X(CLOCK_STEP, "clock.step", LOG_WARNING, "wall clock and boot clock moved apart")  \
+	X(LINK_BACKEND, "link.backend", LOG_NOTICE,                                        \
+	  "what carries frames through the port, and why")                                 \
 	X(RETURN_SEEN, "return.seen", LOG_ALERT,                                           \
 	  "the one-way link carried something back")                                       \
 	X(TUNING_CARRIER, "tuning.carrier", LOG_WARNING,                                   \

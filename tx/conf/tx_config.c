@@ -60,6 +60,7 @@ static void convert(struct tx_config *to, const struct tx_raw *from)
 	to->udp.from = convert_end(&from->udp_src);
 	to->udp.to = convert_end(&from->udp_dst);
 	to->segmentation = from->segmentation;
+	to->backend = (uint8_t)from->backend;
 	to->mtu = (uint32_t)from->mtu;
 	to->rate_bps = from->rate_bps;
 	to->guarantee_percent = (uint32_t)from->guarantee;

@@ -44,6 +44,12 @@ enum tx_framing {
 	TX_FRAMING_UDP,
 };
 
+enum tx_backend {
+	TX_BACKEND_AUTO, /* AF_XDP where it is zero-copy, else the packet socket */
+	TX_BACKEND_PACKET,
+	TX_BACKEND_XDP,
+};
+
 struct tx_config {
 	char name[64];
 	char interface[16];
@@ -54,6 +60,7 @@ struct tx_config {
 	uint8_t framing;    /* enum tx_framing */
 	struct carrier_udp udp; /* framing = udp */
 	bool segmentation;  /* framing = udp: hand trains of datagrams to the kernel; yes */
+	uint8_t backend;    /* enum tx_backend */
 	uint32_t mtu;	    /* bytes after the Ethernet header; 0: the interface's */
 	uint64_t rate_bps;  /* bits/s on the interface, Ethernet header included; 1 Gbit/s */
 	uint32_t guarantee_percent; /* of what leaves, for each class that waits; 5 */

@@ -92,6 +92,10 @@ static void judge_framing(const struct tx_raw *raw, struct conf_report *report)
 		conf_report_add(report, raw, "transmitter", 0, udp ? "framing" : "udp_dst",
 				udp ? "needs udp_src and udp_dst"
 				    : "has no use without framing = udp");
+	if (udp && raw->backend == TX_BACKEND_XDP)
+		conf_report_add(report, raw, "transmitter", 0, "backend",
+				"xdp sends Ethernet frames only: with framing = udp the "
+				"packet socket's trains are faster");
 	if (src->ip[0] >= 224)
 		conf_report_add(
 			report, raw, "transmitter", 0, "udp_src",

@@ -33,6 +33,13 @@ static const struct conf_name framings[] = {
 	{NULL, 0},
 };
 
+static const struct conf_name backends[] = {
+	{"auto", TX_BACKEND_AUTO},
+	{"packet", TX_BACKEND_PACKET},
+	{"xdp", TX_BACKEND_XDP},
+	{NULL, 0},
+};
+
 #define GLOBAL(field, key, kind, ...) CONF_ROW(struct tx_raw, field, key, kind, __VA_ARGS__)
 #define CHANNEL(field, key, kind, ...)                                                     \
 	CONF_ROW(struct tx_raw_channel, field, key, kind, __VA_ARGS__)
@@ -75,6 +82,11 @@ static const struct conf_row global_rows[] = {
 	       .help = "With framing udp, hand trains of datagrams to the kernel to be "
 		       "cut there or by the NIC. When the kernel refuses that, and with "
 		       "no, each datagram is handed over by itself."),
+	GLOBAL(backend, "backend", CONF_ENUM, .def = "auto", .names = backends,
+	       .help = "How frames go out: by a packet socket; by AF_XDP (xdp), past the "
+		       "kernel's queue disciplines and with framing ethernet only; or auto, "
+		       "AF_XDP where the driver sends by it without copying and the packet "
+		       "socket elsewhere."),
 	GLOBAL(mtu, "mtu", CONF_U64, .min = WIRE_MTU_MIN, .max = WIRE_MTU_MAX,
 	       .help = "Bytes of a frame after its Ethernet header. Not set: the "
 		       "interface's. "

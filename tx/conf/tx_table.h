@@ -42,6 +42,7 @@ struct tx_raw {
 	int framing;
 	struct conf_endpoint udp_src, udp_dst;
 	bool segmentation;
+	int backend;
 	uint64_t mtu;
 	uint64_t rate_bps;
 	uint64_t guarantee;

@@ -11,6 +11,7 @@
 #include "lane.h"
 #include "link_packet.h"
 #include "link_udp.h"
+#include "link_xdp.h"
 #include "log.h"
 #include "pace.h"
 #include "ring.h"
@@ -29,6 +30,9 @@
 	X(SENDER_TRAINS, "trains_sent")	    /* framing udp: messages of several frames */  \
 	X(SENDER_TRAINS_ON, "trains_taken") /* 1: the kernel takes them */                 \
 	X(SENDER_PROBES, "probes_sent") /* second copies of an announce, not in frames */  \
+	X(SENDER_XDP, "af_xdp")		   /* 0: packet socket, 1: copies, 2: zero-copy */ \
+	X(SENDER_XDP_WAKEUPS, "af_xdp_wakeups")                                            \
+	X(SENDER_XDP_REFUSED, "af_xdp_refused") /* frames the device dropped */            \
 	X(SENDER_LANE_SENT, "lane0_sent")                                                  \
 	X(SENDER_LANE1_SENT, "lane1_sent")                                                 \
 	X(SENDER_LANE2_SENT, "lane2_sent")                                                 \
@@ -60,6 +64,8 @@ struct sender {
 	struct link_packet link;
 	struct link_udp udp; /* framing udp */
 	bool is_udp;
+	struct link_xdp xdp; /* beside link, which it needs */
+	bool is_xdp;
 	enum link_udp_trains trains; /* as last told */
 	uint32_t head_len;	     /* on the wire before what a slot holds: framing udp */
 	struct pace pace;
@@ -129,6 +135,30 @@ static void sender_tell_trains(struct sender *s)
 			  s->config.interface, strerror(s->udp.refused));
 }
 
+/* AF_XDP where it is asked for, or wins: without copying. */
+static int sender_open_xdp(struct sender *s, struct km_err *err)
+{
+	const bool force = s->config.backend == TX_BACKEND_XDP;
+
+	s->xdp.fd = -1;
+	if (s->is_udp || s->config.backend == TX_BACKEND_PACKET)
+		return 0;
+	if (link_xdp_open(&s->xdp, &s->link, s->config.interface, s->frame_max, force,
+			  err) < 0) {
+		if (force)
+			return -1;
+		log_event_at(LOG_INFO, EVENT_LINK_BACKEND, "packet socket: %s", err->text);
+		*err = (struct km_err)KM_ERR_INIT;
+		return 0;
+	}
+	s->is_xdp = true;
+	stats_set(&s->stats, SENDER_XDP, s->xdp.zero_copy ? 2 : 1);
+	log_event(EVENT_LINK_BACKEND, "AF_XDP, %s interface=%s",
+		  s->xdp.zero_copy ? "zero-copy" : "copying, as `backend` asks",
+		  s->config.interface);
+	return 0;
+}
+
 static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *err)
 {
 	char extra[160];
@@ -151,6 +181,8 @@ static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *
 				  s->config.interface, s->link.mtu, s->config.mtu,
 				  s->config.interface, s->config.mtu);
 	sender_open_udp(s);
+	if (sender_open_xdp(s, err) < 0)
+		return -1;
 	if (sandbox_drop_caps(0, &ctx->sandbox, err) < 0)
 		return -1;
 	/* Default slack makes every sleep 50 us late. */
@@ -160,9 +192,10 @@ static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *
 		  clock_mono_ns());
 	schedule_init(&s->schedule, s->frame_max, s->config.guarantee_percent);
 	snprintf(extra, sizeof(extra),
-		 "link socket deaf (protocol 0, filter locked), send buffer %u%s%s",
+		 "link socket deaf (protocol 0, filter locked), send buffer %u%s%s%s",
 		 s->link.sndbuf, s->is_udp ? ", framing udp" : "",
-		 s->is_udp && !s->config.segmentation ? " without segmentation" : "");
+		 s->is_udp && !s->config.segmentation ? " without segmentation" : "",
+		 s->is_xdp ? ", AF_XDP without RX ring" : "");
 	if (role_ready(ctx, extra, err) < 0)
 		return -1;
 	if (s->is_udp)
@@ -180,6 +213,12 @@ static enum km_rc sender_hand_over(struct sender *s, const struct iovec *frames,
 	enum km_rc rc;
 	int error;
 
+	if (s->is_xdp) {
+		rc = link_xdp_send(&s->xdp, frames, n, done);
+		stats_set(&s->stats, SENDER_XDP_WAKEUPS, s->xdp.wakeups);
+		stats_set(&s->stats, SENDER_XDP_REFUSED, s->xdp.refused);
+		return rc;
+	}
 	if (!s->is_udp)
 		return link_packet_send(&s->link, frames, n, done);
 	rc = link_udp_send(&s->udp, frames, n, how, done);
@@ -325,6 +364,8 @@ static void sender_tick(struct sender *s, uint64_t now_ns)
 		return;
 	s->next_tick_ns = now_ns + SENDER_TICK_NS;
 	link_packet_check_deaf(&s->link);
+	if (s->is_xdp)
+		s->link.heard += link_xdp_heard(&s->xdp);
 	stats_set(&s->stats, SENDER_PACKET_STATISTICS, s->link.heard);
 	if (s->link.heard != heard)
 		log_event(EVENT_RETURN_SEEN,
@@ -389,6 +430,7 @@ int sender_main(struct role_ctx *ctx)
 		return err.code;
 	}
 	code = sender_loop(&sender, ctx);
+	link_xdp_close(&sender.xdp);
 	link_packet_close(&sender.link);
 	return code;
 }
