@@ -27,11 +27,38 @@ void rx_intake_init(struct rx_intake *intake, const struct rx_config *config, in
 	rx_config_intake_plan(config, &intake->plan);
 }
 
+uint64_t rx_intake_caps(const struct rx_intake *in)
+{
+	if (in->replay_fd >= 0 || (in->settled && !in->xdp))
+		return 0;
+	return in->config->capture == RX_CAPTURE_AUTO ||
+			       in->config->capture == RX_CAPTURE_XDP
+		       ? RX_INTAKE_XDP_CAPS
+		       : 0;
+}
+
+const char *rx_intake_name(const struct rx_intake *in)
+{
+	return in->pump ? "pump" : in->xdp ? "xdp" : "ring";
+}
+
+/* What capture is to try. */
+static const char *capture_intake(const struct rx_intake *in, bool pump)
+{
+	if (pump)
+		return "pump";
+	if (in->settled && !in->xdp)
+		return "ring";
+	return in->config->capture == RX_CAPTURE_XDP	? "xdp"
+	       : in->config->capture == RX_CAPTURE_AUTO ? "auto"
+							: "ring";
+}
+
 static int spawn_capture(struct rx_intake *in, bool pump, struct role_child *child,
 			 struct km_err *err)
 {
 	const char *const args[] = {"--mtu", in->mtu_text, "--intake",
-				    pump ? "pump" : "ring", "--replay"};
+				    capture_intake(in, pump), "--replay"};
 	struct role_fd fds[4] = {
 		{in->fd_config, RX_FD_CONFIG},
 		{in->fd_stats, RX_FD_STATS},
@@ -41,7 +68,8 @@ static int spawn_capture(struct rx_intake *in, bool pump, struct role_child *chi
 		.name = "capture",
 		.plan = {.uid = in->uid,
 			 .gid = in->gid,
-			 .keep_caps = SANDBOX_CAP(CAP_NET_RAW)},
+			 .keep_caps = SANDBOX_CAP(CAP_NET_RAW) |
+				      (pump ? 0 : rx_intake_caps(in))},
 		.fds = fds,
 		.n_fds = 2,
 		.args = args,
@@ -74,12 +102,29 @@ static bool was_refused(const struct role_child *child)
 	       info.si_status == INTAKE_EXIT_REFUSED;
 }
 
-static int receive_sockets(struct role_child *child, struct rx_intake_sockets *to,
-			   struct km_err *err)
+/* What the message holds; the form in use follows from it. */
+static void take_descriptors(struct rx_intake *in, struct ipc_msg *msg,
+			     struct rx_intake_sockets *to)
+{
+	in->xdp = msg->type == INTAKE_MSG_XDP;
+	to->ring = ipc_msg_take(msg, 0);
+	if (!in->xdp) {
+		to->realtime = ipc_msg_take(msg, 1);
+		return;
+	}
+	to->chunks = ipc_msg_take(msg, 1);
+	to->foreign = ipc_msg_take(msg, 2);
+	in->hold[0] = ipc_msg_take(msg, 3);
+	in->hold[1] = ipc_msg_take(msg, 4);
+}
+
+static int receive_sockets(struct rx_intake *in, struct role_child *child,
+			   struct rx_intake_sockets *to, struct km_err *err)
 {
 	static const struct ipc_type rows[] = {
 		{.type = INTAKE_MSG_SOCKET, .size = 0, .n_fds = 1, .name = "socket"},
 		{.type = INTAKE_MSG_SOCKETS, .size = 0, .n_fds = 2, .name = "sockets"},
+		{.type = INTAKE_MSG_XDP, .n_fds = INTAKE_XDP_FDS, .name = "xdp"},
 	};
 	static const struct ipc_table table = {rows, KM_COUNT(rows)};
 	struct role_child *list[] = {child};
@@ -93,8 +138,7 @@ static int receive_sockets(struct role_child *child, struct rx_intake_sockets *t
 	if (rc != KM_OK)
 		return km_err_set(err, EX_SOFTWARE, "capture: no socket from it: %s",
 				  km_rc_name(rc));
-	to->ring = ipc_msg_take(&msg, 0);
-	to->realtime = ipc_msg_take(&msg, 1);
+	take_descriptors(in, &msg, to);
 	/* its work is done: what happens now is a stop in order */
 	(void)supervise_stop(list, 1, CAPTURE_END_NS);
 	return 0;
@@ -108,10 +152,13 @@ static int take_sockets(struct rx_intake *in, struct rx_intake_sockets *to, bool
 	int rc = -1;
 
 	*refused = false;
+	/* an old program would be in the way of the new one */
+	km_close(&in->hold[0]);
+	km_close(&in->hold[1]);
 	if (spawn_capture(in, false, &child, err) != 0)
 		return -1;
 	if (role_await_ready(&child, CAPTURE_READY_NS, err) == 0)
-		rc = receive_sockets(&child, to, err);
+		rc = receive_sockets(in, &child, to, err);
 	else
 		*refused = was_refused(&child);
 	role_kill(&child);
@@ -122,6 +169,8 @@ void rx_intake_sockets_close(struct rx_intake_sockets *sockets)
 {
 	km_close(&sockets->ring);
 	km_close(&sockets->realtime);
+	km_close(&sockets->chunks);
+	km_close(&sockets->foreign);
 }
 
 int rx_intake_take_sockets(struct rx_intake *in, struct rx_intake_sockets *to,
@@ -131,8 +180,8 @@ int rx_intake_take_sockets(struct rx_intake *in, struct rx_intake_sockets *to,
 
 	if (in->sockets.ring < 0)
 		return take_sockets(in, to, &refused, err);
-	to->ring = km_take_fd(&in->sockets.ring);
-	to->realtime = km_take_fd(&in->sockets.realtime);
+	*to = in->sockets;
+	in->sockets = (struct rx_intake_sockets)RX_INTAKE_SOCKETS_INIT;
 	return 0;
 }
 
@@ -140,7 +189,7 @@ static int make_pump(struct rx_intake *in, struct km_err *err)
 {
 	size_t len = intake_pump_bytes(&in->plan);
 
-	in->pump = true;
+	in->pump = in->settled = true;
 	if (in->fd_pump < 0)
 		in->fd_pump = shm_create("rx-pump", len, err);
 	if (in->fd_pump < 0)
@@ -162,8 +211,10 @@ int rx_intake_choose(struct rx_intake *in, struct km_err *err)
 	rx_intake_sockets_close(&in->sockets);
 	if (in->replay_fd >= 0 || in->config->capture == RX_CAPTURE_PCAP || in->pump)
 		return make_pump(in, err);
-	if (take_sockets(in, &in->sockets, &refused, err) == 0)
+	if (take_sockets(in, &in->sockets, &refused, err) == 0) {
+		in->settled = true;
 		return 0;
+	}
 	if (!refused)
 		return -1;
 	if (in->config->capture != RX_CAPTURE_AUTO)
@@ -189,4 +240,6 @@ void rx_intake_free(struct rx_intake *in)
 	shm_unmap(&in->map);
 	km_close(&in->fd_pump);
 	rx_intake_sockets_close(&in->sockets);
+	km_close(&in->hold[0]);
+	km_close(&in->hold[1]);
 }

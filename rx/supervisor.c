@@ -35,7 +35,8 @@ enum { ROLE_KEEPER, ROLE_PUBLISH, ROLE_CAPTURE, ROLE_DECODE, ROLE_COUNT };
 	X(STAT_LINK_UP, "link_up")                                                         \
 	X(STAT_LINK_CHANGES, "link_changes") /* the interface went away or came back */    \
 	X(STAT_MTU, "mtu")                                                                 \
-	X(STAT_INTAKE_PUMP, "intake_pump") /* 1: libpcap serves, not the ring */
+	X(STAT_INTAKE_PUMP, "intake_pump") /* 1: libpcap serves, not the ring */           \
+	X(STAT_INTAKE_XDP, "intake_xdp")   /* 1: AF_XDP does */
 
 enum supervisor_stat { SUPERVISOR_STATS(STATS_ENUM_ROW) SUPERVISOR_STAT_COUNT };
 static const char *const supervisor_stat_names[] = {SUPERVISOR_STATS(STATS_NAME_ROW)};
@@ -57,6 +58,8 @@ struct rx_supervisor {
 	bool replay;
 	uint64_t drained_ns; /* replay: when the last frame had been taken; 0 = not yet */
 	bool decode_asked;
+	struct sandbox_report sandbox;
+	uint64_t caps; /* what we hold */
 };
 
 static int spawn_keeper(void *ctx, struct role_child *child, struct km_err *err)
@@ -117,14 +120,15 @@ static int spawn_capture(void *ctx, struct role_child *child, struct km_err *err
 static int spawn_decode(void *ctx, struct role_child *child, struct km_err *err)
 {
 	struct rx_supervisor *s = ctx;
-	const char *const args[] = {"--mtu", s->mtu_text, "--intake",
-				    s->intake.pump ? "pump" : "ring", "--replay"};
 	struct rx_intake_sockets sockets = RX_INTAKE_SOCKETS_INIT;
 	int rc;
 
 	if (!s->intake.pump && rx_intake_take_sockets(&s->intake, &sockets, err) != 0)
 		return -1;
-	struct role_fd fds[8] = {
+	stats_set(&s->stats, STAT_INTAKE_XDP, s->intake.xdp);
+	const char *const args[] = {"--mtu", s->mtu_text, "--intake",
+				    rx_intake_name(&s->intake), "--replay"};
+	struct role_fd fds[10] = {
 		{s->fd_config, RX_FD_CONFIG},
 		{s->fd_stats, RX_FD_STATS},
 		{s->intake.pump ? s->intake.fd_pump : sockets.ring, RX_FD_INTAKE},
@@ -142,14 +146,39 @@ static int spawn_decode(void *ctx, struct role_child *child, struct km_err *err)
 		.n_args = s->replay ? 5 : 4,
 	};
 
-	/* these two may be missing */
+	/* these may be missing */
 	if (s->fd_sent >= 0)
 		fds[spec.n_fds++] = (struct role_fd){s->fd_sent, RX_FD_PORT_TX};
 	if (sockets.realtime >= 0)
 		fds[spec.n_fds++] = (struct role_fd){sockets.realtime, INTAKE_FD_REALTIME};
+	if (sockets.chunks >= 0)
+		fds[spec.n_fds++] = (struct role_fd){sockets.chunks, INTAKE_FD_CHUNKS};
+	if (sockets.foreign >= 0)
+		fds[spec.n_fds++] = (struct role_fd){sockets.foreign, INTAKE_FD_FOREIGN};
 	rc = role_spawn(&spec, child, err);
 	rx_intake_sockets_close(&sockets);
 	return rc;
+}
+
+#define SUPERVISOR_CAPS                                                                    \
+	(SANDBOX_CAP(CAP_NET_RAW) | SANDBOX_CAP(CAP_SETUID) | SANDBOX_CAP(CAP_SETGID) |    \
+	 SANDBOX_CAP(CAP_SETPCAP) | SANDBOX_CAP(CAP_KILL))
+
+/* Once the intake is chosen: what AF_XDP would have taken goes where it does not serve. */
+static int keep_rights(struct rx_supervisor *s, struct km_err *err)
+{
+	const uint64_t caps = SUPERVISOR_CAPS | rx_intake_caps(&s->intake);
+	char text[SANDBOX_TEXT_MAX];
+
+	if (caps == s->caps)
+		return 0;
+	s->sandbox.bounding_wanted = caps;
+	if (sandbox_drop_caps(caps, &s->sandbox, err) != 0)
+		return -1;
+	s->caps = caps;
+	log_event(EVENT_ROLE_READY, "supervisor holds: %s",
+		  sandbox_describe(&s->sandbox, text, sizeof(text)));
+	return 0;
 }
 
 /*
@@ -166,6 +195,7 @@ static int prepare(void *ctx, uint32_t mask, struct km_err *err)
 		    rx_intake_choose(&s->intake, err) != 0)
 			return -1;
 		stats_set(&s->stats, STAT_INTAKE_PUMP, s->intake.pump);
+		return keep_rights(s, err);
 	}
 	return 0;
 }
@@ -300,24 +330,21 @@ static int make_stats(struct rx_supervisor *s, struct km_err *err)
 	return 0;
 }
 
-#define SUPERVISOR_CAPS                                                                    \
-	(SANDBOX_CAP(CAP_NET_RAW) | SANDBOX_CAP(CAP_SETUID) | SANDBOX_CAP(CAP_SETGID) |    \
-	 SANDBOX_CAP(CAP_SETPCAP) | SANDBOX_CAP(CAP_KILL))
-
-/* From here on the supervisor can start roles and pass CAP_NET_RAW on, and nothing else. */
-static int give_up_rights(struct km_err *err)
+/*
+ * From here on the supervisor can start roles and pass on to capture what opens the port:
+ * CAP_NET_RAW and, while AF_XDP may serve, what that takes; and nothing else.
+ */
+static int give_up_rights(struct rx_supervisor *s, struct km_err *err)
 {
-	const struct sandbox_plan plan = {
-		.keep_caps = SUPERVISOR_CAPS,
-		.bounding = SUPERVISOR_CAPS,
-	};
-	struct sandbox_report report;
+	const uint64_t caps = SUPERVISOR_CAPS | rx_intake_caps(&s->intake);
+	const struct sandbox_plan plan = {.keep_caps = caps, .bounding = caps};
 	char text[SANDBOX_TEXT_MAX];
 
-	if (sandbox_apply(&plan, &report, err) != 0)
+	if (sandbox_apply(&plan, &s->sandbox, err) != 0)
 		return -1;
+	s->caps = caps;
 	log_event(EVENT_ROLE_READY, "supervisor holds: %s",
-		  sandbox_describe(&report, text, sizeof(text)));
+		  sandbox_describe(&s->sandbox, text, sizeof(text)));
 	return 0;
 }
 
@@ -339,7 +366,7 @@ static int set_up(struct rx_supervisor *s, const void *bytes, size_t len, int re
 	rx_intake_init(&s->intake, s->config, replay_fd, s->mtu_text, s->fd_config,
 		       s->fd_stats, s->uid, s->gid);
 	open_counters(s);
-	return give_up_rights(err);
+	return give_up_rights(s, err);
 }
 
 static void tear_down(struct rx_supervisor *s)

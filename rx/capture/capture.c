@@ -11,6 +11,7 @@
 #include "link_match.h"
 #include "link_packet_ring.h"
 #include "link_pcap.h"
+#include "link_xdp_port.h"
 #include "log.h"
 #include "ring.h"
 #include "rx_config.h"
@@ -21,7 +22,8 @@
 	X(CAPTURE_FRAMES, "frames_pumped")                                                 \
 	X(CAPTURE_DROPS, "kernel_drops")                                                   \
 	X(CAPTURE_RING_BYTES, "ring_bytes")                                                \
-	X(CAPTURE_REALTIME_BYTES, "realtime_ring_bytes")
+	X(CAPTURE_REALTIME_BYTES, "realtime_ring_bytes")                                   \
+	X(CAPTURE_XDP, "af_xdp") /* 1: copies, 2: zero-copy */
 
 enum capture_stat { CAPTURE_STATS(STATS_ENUM_ROW) CAPTURE_STAT_COUNT };
 static const char *const capture_stat_names[] = {CAPTURE_STATS(STATS_NAME_ROW)};
@@ -33,16 +35,22 @@ struct capture {
 	struct stats_map stats_map;
 	struct stats_writer stats;
 	bool pump, replay;
+	bool xdp, ring; /* what may be tried, in this order; both: auto */
 };
 
 static void capture_arguments(struct capture *c, const struct role_ctx *ctx)
 {
+	const char *intake = "ring";
+
 	for (int i = 0; i < ctx->argc; i++) {
 		if (strcmp(ctx->argv[i], "--replay") == 0)
 			c->replay = c->pump = true;
 		else if (strcmp(ctx->argv[i], "--intake") == 0 && i + 1 < ctx->argc)
-			c->pump |= strcmp(ctx->argv[i + 1], "pump") == 0;
+			intake = ctx->argv[i + 1];
 	}
+	c->pump |= strcmp(intake, "pump") == 0;
+	c->xdp = strcmp(intake, "xdp") == 0 || strcmp(intake, "auto") == 0;
+	c->ring = strcmp(intake, "xdp") != 0;
 }
 
 /* MTU smaller than configured: frames would be cut or never come; say it before they don't. */
@@ -116,6 +124,60 @@ static int capture_ring(struct capture *c, struct role_ctx *ctx, struct km_err *
 	return rc;
 }
 
+static int capture_hand_over_xdp(struct role_ctx *ctx, const struct link_xdp_port *port,
+				 struct km_err *err)
+{
+	const int fds[INTAKE_XDP_FDS] = {port->socket, port->memory, port->program.foreign,
+					 port->program.link, port->keeper};
+
+	if (ipc_send(ctx->control, INTAKE_MSG_XDP, NULL, 0, fds, INTAKE_XDP_FDS,
+		     clock_mono_ns() + CLOCK_NS_PER_SEC) != KM_OK)
+		return km_err_set(err, EX_OSERR, "the socket could not be handed over");
+	return 0;
+}
+
+/* The open port, closed here in any case: who gets it has its own descriptors. */
+static int capture_xdp(struct capture *c, struct role_ctx *ctx, struct link_xdp_port *port,
+		       struct km_err *err)
+{
+	char extra[256];
+	int rc;
+
+	stats_set(&c->stats, CAPTURE_RING_BYTES,
+		  (uint64_t)c->plan.chunk_bytes * c->plan.chunks);
+	stats_set(&c->stats, CAPTURE_XDP, port->zero_copy ? 2 : 1);
+	snprintf(extra, sizeof(extra),
+		 "AF_XDP, %s, %u x %u bytes; no TX ring; all other frames are dropped",
+		 port->zero_copy ? "zero-copy" : "copying, as `capture` asks",
+		 c->plan.chunks, c->plan.chunk_bytes);
+	rc = capture_check_mtu(c, port->mtu, err);
+	if (rc == 0)
+		rc = sandbox_drop_caps(0, &ctx->sandbox, err);
+	if (rc == 0)
+		rc = role_ready(ctx, extra, err);
+	if (rc == 0)
+		rc = capture_hand_over_xdp(ctx, port, err);
+	link_xdp_port_close(port);
+	return rc;
+}
+
+/* Auto: AF_XDP only where it wins, that is without copying. */
+static int capture_kernel(struct capture *c, struct role_ctx *ctx, struct km_err *err)
+{
+	struct link_xdp_port port;
+
+	if (!c->xdp)
+		return capture_ring(c, ctx, err);
+	if (link_xdp_port_open(&port, c->config.interface, &c->match, &c->plan,
+			       c->config.vlan != 0, !c->ring, err) == 0)
+		return capture_xdp(c, ctx, &port, err);
+	if (!c->ring)
+		return -1;
+	log_event_at(LOG_INFO, EVENT_LINK_BACKEND, "packet ring: %s", err->text);
+	*err = (struct km_err)KM_ERR_INIT;
+	return capture_ring(c, ctx, err);
+}
+
 static int capture_pump_loop(struct capture *c, struct role_ctx *ctx,
 			     struct link_pcap *link, struct ring *ring, struct km_err *err)
 {
@@ -176,7 +238,7 @@ int capture_main(struct role_ctx *ctx)
 		rx_config_intake_plan(&capture.config, &capture.plan);
 		link_match_init(&capture.match, &capture.config);
 		rc = capture.pump ? capture_pump(&capture, ctx, &err)
-				  : capture_ring(&capture, ctx, &err);
+				  : capture_kernel(&capture, ctx, &err);
 	}
 	if (rc == 0 || err.code == 0)
 		return 0;

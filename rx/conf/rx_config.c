@@ -19,6 +19,10 @@
  * that retiring one by time wastes little. */
 #define RING_BLOCK_MAX (1U << 18)
 #define RING_BLOCKS_MIN 4
+/* AF_XDP: the kernel writes behind 256 bytes that it keeps for itself (xsk_ring.h). */
+#define XDP_CHUNK_SMALL 2048U
+#define XDP_CHUNK 4096U
+#define XDP_CHUNK_HEAD 256U
 #define REALTIME_SLOT_MIN 2048U
 #define REALTIME_SLOTS_MIN 8U
 
@@ -245,6 +249,18 @@ static void plan_realtime(const struct rx_config *config, struct intake_plan *pl
 		slots > REALTIME_SLOTS_MIN ? (uint32_t)slots & ~7U : REALTIME_SLOTS_MIN;
 }
 
+/* A power of two of chunks, at most as much memory as the ring would have. */
+static void plan_xdp(const struct rx_config *config, struct intake_plan *plan)
+{
+	plan->frame_xdp = config->mtu + WIRE_ETHER_VLAN_LEN;
+	plan->chunk_bytes = plan->frame_xdp <= XDP_CHUNK_SMALL - XDP_CHUNK_HEAD
+				    ? XDP_CHUNK_SMALL
+				    : XDP_CHUNK;
+	plan->chunks = 1;
+	while (plan->chunks <= config->ring_bytes / plan->chunk_bytes / 2)
+		plan->chunks *= 2;
+}
+
 void rx_config_intake_plan(const struct rx_config *config, struct intake_plan *plan)
 {
 	uint64_t block = RING_BLOCK_MAX;
@@ -257,12 +273,15 @@ void rx_config_intake_plan(const struct rx_config *config, struct intake_plan *p
 	/* one frame of the largest size and the headers of the ring fit the smallest block twice */
 	while (block < 2 * (uint64_t)largest)
 		block *= 2;
-	plan->form = config->capture == RX_CAPTURE_PCAP ? INTAKE_PUMP : INTAKE_RING;
+	plan->form = config->capture == RX_CAPTURE_PCAP	 ? INTAKE_PUMP
+		     : config->capture == RX_CAPTURE_XDP ? INTAKE_XDP
+							 : INTAKE_RING;
 	plan->block_bytes = (uint32_t)block;
 	plan->blocks = (uint32_t)(config->ring_bytes / block);
 	plan->retire_ms = config->retire_ms;
 	plan->frame_max = largest + WIRE_ETHER_VLAN_LEN;
 	plan_realtime(config, plan);
+	plan_xdp(config, plan);
 }
 
 const struct rx_config_channel *rx_config_channel(const struct rx_config *config,

@@ -23,8 +23,9 @@
 #define RX_TRUSTED_MAX 16u
 
 enum rx_capture {
-	RX_CAPTURE_AUTO, /* ring, or libpcap when the kernel refuses the ring */
+	RX_CAPTURE_AUTO, /* AF_XDP where zero-copy, else ring, else libpcap */
 	RX_CAPTURE_RING,
+	RX_CAPTURE_XDP,
 	RX_CAPTURE_PCAP,
 };
 

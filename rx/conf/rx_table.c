@@ -16,6 +16,7 @@ static const struct conf_name framings[] = {
 static const struct conf_name captures[] = {
 	{"auto", RX_CAPTURE_AUTO},
 	{"ring", RX_CAPTURE_RING},
+	{"xdp", RX_CAPTURE_XDP},
 	{"pcap", RX_CAPTURE_PCAP},
 	{NULL, 0},
 };
@@ -75,9 +76,10 @@ static const struct conf_row global_rows[] = {
 	       .help = "Number of the environment (production, test). Sessions of another "
 		       "one are refused."),
 	GLOBAL(capture, "capture", CONF_ENUM, .def = "auto", .names = captures,
-	       .help = "How frames are taken: the kernel's mapped ring, libpcap, or auto, "
-		       "the "
-		       "ring and libpcap where the ring is refused."),
+	       .help = "How frames are taken: the kernel's mapped ring; AF_XDP (xdp), by "
+		       "which nothing else of this host hears the port; libpcap (pcap); or "
+		       "auto, AF_XDP where the driver gives frames without copying, else the "
+		       "ring, and libpcap where the ring is refused."),
 	GLOBAL(ring_bytes, "ring", CONF_SIZE, .def = "64 MiB", .min = 1 * MIB,
 	       .max = 4 * GIB,
 	       .help = "Receive ring: what comes while we are not on the processor waits "

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "deliver.h"
 #include "fec.h"
+#include "host.h"
 #include "keys.h"
 #include "log.h"
 #include "rx_config.h"
@@ -38,6 +39,7 @@ struct decode {
 	struct stats_map stats_map;
 	struct stats_writer stats;
 	struct shm_map deliver, ask, segment, pump;
+	bool is_xdp;	    /* `--intake xdp` */
 	bool has_port;	    /* RX_FD_PORT_TX is there */
 	uint64_t port_sent; /* of it, last seen */
 	uint64_t page_ns, port_ns;
@@ -146,6 +148,10 @@ static void prepare_heap(void)
 static int open_rings(struct decode *d, const struct rx_engine_plan *plan,
 		      struct km_err *err)
 {
+	const struct feed_xdp_fds fds = {RX_FD_INTAKE, INTAKE_FD_CHUNKS, INTAKE_FD_FOREIGN};
+
+	if (d->is_xdp)
+		return feed_xdp_open(&d->engine.feed, &fds, &plan->intake, err);
 	if (feed_ring_open(&d->engine.feed, RX_FD_INTAKE, &plan->intake, err) != 0)
 		return -1;
 	if (!is_socket(INTAKE_FD_REALTIME))
@@ -188,6 +194,10 @@ static int choose_kernel(const struct rx_config *config, struct fec_choice *choi
 
 static const char *describe_realtime(const struct decode *d)
 {
+	if (d->is_xdp)
+		return d->config.spin ? "by the same intake, frame by frame; spin needs a "
+					"ring of its own: ignored"
+				      : "by the same intake, frame by frame";
 	if (d->engine.realtime.form != 0)
 		return d->config.spin ? "by a ring of its own, never asleep (spin)"
 				      : "by a ring of its own";
@@ -199,6 +209,7 @@ static int set_up(struct decode *d, struct km_err *err)
 {
 	struct rx_engine_plan plan;
 	struct fec_choice choice;
+	const char *intake;
 	char extra[320];
 
 	if (rx_config_for_role(&d->config, RX_FD_CONFIG, d->ctx->argc, d->ctx->argv, err) !=
@@ -211,6 +222,8 @@ static int set_up(struct decode *d, struct km_err *err)
 	if (keys_init(err) != 0 || choose_kernel(&d->config, &choice, err) != 0)
 		return -1;
 	make_plan(d, &plan);
+	intake = host_arg(d->ctx->argc, d->ctx->argv, "--intake");
+	d->is_xdp = intake && strcmp(intake, "xdp") == 0;
 	prepare_heap();
 	if (map_shared(d, &plan, err) != 0 || open_engine(d, &plan, err) != 0)
 		return -1;
@@ -219,8 +232,10 @@ static int set_up(struct decode *d, struct km_err *err)
 		       "pool %" PRIu32 " slots of %" PRIu32 " bytes; memory %" PRIu64
 		       " MiB; intake %s; realtime %s; fec %s",
 		       plan.segment.slots, plan.segment.stride, d->engine.rss_plan >> 20,
-		       d->pump.p ? "pump" : "ring", describe_realtime(d),
-		       fec_kernel_name(fec_kernel_now()));
+		       d->pump.p   ? "pump"
+		       : d->is_xdp ? "AF_XDP"
+				   : "ring",
+		       describe_realtime(d), fec_kernel_name(fec_kernel_now()));
 	return role_ready(d->ctx, extra, err);
 }
 

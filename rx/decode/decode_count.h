@@ -46,6 +46,8 @@
 	X(COUNT_KERNEL_DROPS, "kernel_drops")                                              \
 	X(COUNT_REALTIME_SEEN, "realtime_seen")	  /* of seen */                            \
 	X(COUNT_REALTIME_DROPS, "realtime_drops") /* of kernel_drops */                    \
+	X(COUNT_XDP_FOREIGN, "af_xdp_foreign") /* dropped by the program, not in seen */   \
+	X(COUNT_XDP_STARVED, "af_xdp_starved") /* times that no chunk was free */          \
 	X(COUNT_TX_PACKETS, "tx_packets_seen")                                             \
 	X(COUNT_TAKEN, "taken_total")                                                      \
 	X(COUNT_LOST, "lost_total")                                                        \

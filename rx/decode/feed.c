@@ -12,6 +12,8 @@ unsigned feed_peek(struct feed *f, struct feed_frame *frames, unsigned max)
 		return feed_ring_peek(f, frames, max);
 	case INTAKE_SLOTS:
 		return feed_slots_peek(f, frames, max);
+	case INTAKE_XDP:
+		return feed_xdp_peek(f, frames, max);
 	case INTAKE_PUMP:
 		return feed_pump_peek(f, frames);
 	default:
@@ -27,6 +29,9 @@ void feed_release(struct feed *f)
 		break;
 	case INTAKE_SLOTS:
 		feed_slots_release(f);
+		break;
+	case INTAKE_XDP:
+		feed_xdp_release(f);
 		break;
 	case INTAKE_PUMP:
 		feed_pump_release(f);
@@ -44,11 +49,12 @@ void feed_wait(const struct feed *realtime, struct feed *f, int timeout_ms)
 	};
 	bool both = realtime->form == INTAKE_SLOTS;
 
-	if (f->form != INTAKE_RING) {
+	if (f->form == INTAKE_PUMP || f->form == 0) {
 		feed_pump_wait(f, timeout_ms);
 		return;
 	}
-	if (feed_ring_ready(f) || (both && feed_slots_ready(realtime)))
+	if ((f->form == INTAKE_XDP ? feed_xdp_ready(f) : feed_ring_ready(f)) ||
+	    (both && feed_slots_ready(realtime)))
 		return;
 	(void)poll(p, both ? 2 : 1, timeout_ms);
 }
@@ -63,6 +69,8 @@ uint64_t feed_drops(struct feed *f)
 		return feed_ring_drops(f);
 	case INTAKE_SLOTS:
 		return feed_slots_drops(f);
+	case INTAKE_XDP:
+		return feed_xdp_drops(f);
 	default:
 		return n;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /*
- * Where frames come from: peek a batch, use it, release it. Three back ends behind the same
+ * Where frames come from: peek a batch, use it, release it. Four back ends behind the same
  * verbs (rx/wall/intake.h says their shapes):
  *
  * ring	the mapped TPACKET_V3 ring of the socket that capture handed over. Frames are read
@@ -8,6 +8,7 @@
  *	nevertheless.
  * slots	the mapped TPACKET_V2 ring beside it: frame by frame, for what must not wait until a
  *	block is full. The same trust.
+ * xdp	the memory and rings of an AF_XDP socket: frame by frame, the same trust; feed_xdp.h.
  * pump	a shared ring that capture fills. Capture is not trusted: each frame is copied to
  *	private memory first, so that nothing changes between the check and the use.
  *
@@ -20,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "feed_xdp.h"
 #include "intake.h"
 #include "km_err.h"
 #include "ring.h"
@@ -50,6 +52,12 @@ struct feed {
 	uint32_t peeked;
 	uint32_t drops_seen;
 	uint64_t drops_new;
+	struct feed_xdp xdp;
+};
+
+/* What capture has handed over, kept by the caller for as long as the feed. */
+struct feed_xdp_fds {
+	int sock, umem, foreign;
 };
 
 /* Map the ring of SOCK (kept by the caller for as long as the feed). -1 with the
@@ -60,6 +68,10 @@ KM_MUST_CHECK int feed_ring_open(struct feed *f, int sock, const struct intake_p
 /* The same for the realtime ring of SOCK. */
 KM_MUST_CHECK int feed_slots_open(struct feed *f, int sock, const struct intake_plan *plan,
 				  struct km_err *err);
+
+/* Map what FDS are. -1 with the reason. */
+KM_MUST_CHECK int feed_xdp_open(struct feed *f, const struct feed_xdp_fds *fds,
+				const struct intake_plan *plan, struct km_err *err);
 
 /* Attach as the consumer of the pump ring in MEM. BOUNCE has plan->frame_max bytes. */
 KM_MUST_CHECK enum km_rc feed_pump_open(struct feed *f, void *mem, size_t len,
@@ -78,6 +90,9 @@ void feed_slots_spin(const struct feed *f, uint64_t ns);
 /* Frames dropped for us before we could see them, since the last call. Once a second. */
 uint64_t feed_drops(struct feed *f);
 
+/* Xdp: frames of others that the program has dropped, since the last call. Once a second. */
+uint64_t feed_xdp_foreign(struct feed *f);
+
 /* The back ends, for feed.c. */
 unsigned feed_ring_peek(struct feed *f, struct feed_frame *frames, unsigned max);
 void feed_ring_release(struct feed *f);
@@ -87,6 +102,10 @@ unsigned feed_slots_peek(struct feed *f, struct feed_frame *frames, unsigned max
 void feed_slots_release(struct feed *f);
 bool feed_slots_ready(const struct feed *f);
 uint64_t feed_slots_drops(struct feed *f);
+unsigned feed_xdp_peek(struct feed *f, struct feed_frame *frames, unsigned max);
+void feed_xdp_release(struct feed *f);
+bool feed_xdp_ready(const struct feed *f);
+uint64_t feed_xdp_drops(struct feed *f);
 unsigned feed_pump_peek(struct feed *f, struct feed_frame *frame);
 void feed_pump_release(struct feed *f);
 void feed_pump_wait(struct feed *f, int timeout_ms);

@@ -131,6 +131,16 @@ static bool port_sums_hold(const struct rx_engine *e)
 	return decode_counts_check(&c);
 }
 
+static void count_xdp(struct rx_engine *e)
+{
+	uint64_t *v = e->counts.v;
+
+	v[COUNT_XDP_FOREIGN] += feed_xdp_foreign(&e->feed);
+	v[COUNT_XDP_STARVED] += e->feed.xdp.starved;
+	v[COUNT_INTAKE_BAD] += e->feed.xdp.invalid;
+	e->feed.xdp.starved = e->feed.xdp.invalid = 0;
+}
+
 static void tick(struct rx_engine *e)
 {
 	assert(port_sums_hold(e));
@@ -146,6 +156,8 @@ static void tick(struct rx_engine *e)
 		assert(rx_sessions_check(&e->sessions));
 		e->counts.v[COUNT_KERNEL_DROPS] += drops;
 		e->counts.v[COUNT_REALTIME_DROPS] += realtime;
+		if (e->feed.form == INTAKE_XDP)
+			count_xdp(e);
 		delivery_note(&e->delivery, DELIVER_ALARM_KERNEL_DROP, drops);
 	}
 }

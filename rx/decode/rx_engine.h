@@ -70,7 +70,8 @@ struct rx_engine_maps {
 	void *deliver;	  /* deliver_bytes(), ring formatted */
 	void *ask;	  /* ask_bytes(), rings formatted */
 	void *pump;	  /* intake_pump_bytes(), or NULL: feed_ring_open() follows, and
-			   * feed_slots_open() where there are two rings */
+			   * feed_slots_open() where there are two rings; or
+			   * feed_xdp_open() */
 };
 
 /* Lay out, attach, fault in. -1 with the reason. The counts are the caller's to load

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /*
- * The wall between rx capture and rx decode. Two forms:
+ * The wall between rx capture and rx decode. Three forms:
  *
  * ring: capture opens a TPACKET_V3 socket, filters, locks and binds it, hands
  *	the descriptor over and exits; decode maps the ring (INTAKE_* below says its shape).
@@ -8,6 +8,10 @@
  *	not wait for a block of the first to be full or old: class realtime, and announces.
  *	Its TPACKET_V2 ring hands over frame by frame. The filters of the two are each
  *	other's complement: a frame of ours comes by exactly one.
+ * xdp:	capture opens an AF_XDP socket whose chunks of memory are a memfd, puts a program in the
+ *	driver that gives our frames to the socket and drops all others, hands over and exits.
+ *	decode maps the chunks (read-only) and the RX and fill rings. All classes come by it,
+ *	frame by frame.
  * pump: capture stays and copies frames as they come from libpcap (live, or a
  *	recorded file for `replay`) into a byte-slot ring (base/ring.h) that decode reads.
  *	It parses nothing.
@@ -24,6 +28,7 @@ enum intake_form {
 	INTAKE_RING = 1,
 	INTAKE_PUMP = 2,
 	INTAKE_SLOTS = 3, /* the realtime ring beside INTAKE_RING */
+	INTAKE_XDP = 4,
 };
 
 /* Geometry: decided by the supervisor, used by both. */
@@ -36,6 +41,10 @@ struct intake_plan {
 	/* realtime ring, TPACKET_V2: one frame per slot */
 	uint32_t slot_bytes; /* power of two */
 	uint32_t slots;	     /* 0: there is none, the one ring takes every class */
+	/* xdp; always planned, for capture = auto finds out whether it serves */
+	uint32_t chunk_bytes;
+	uint32_t chunks;    /* power of two; entries of both rings too */
+	uint32_t frame_xdp; /* bytes of the largest frame there: nothing joins datagrams */
 };
 
 /* The kernel's blocks of the realtime ring: whole slots. */
@@ -58,7 +67,8 @@ struct intake_frame {
 };
 
 /*
- * How capture hands over. Its argument `--intake ring|pump` says which form to try. Ring: after
+ * How capture hands over. Its argument `--intake auto|ring|xdp|pump` says which form to try;
+ * auto: xdp where the driver takes it without copying, else ring. Ring: after
  * "go" one message with the locked and bound socket, or both, on the control socket, then
  * exit 0; when the kernel refuses the ring, exit INTAKE_EXIT_REFUSED before ready (with
  * capture = auto the supervisor then starts it again with `pump`). When it refuses only the
@@ -69,9 +79,17 @@ struct intake_frame {
  */
 #define INTAKE_MSG_SOCKET 64   /* IPC_TYPE_OWN: no body, one descriptor */
 #define INTAKE_MSG_SOCKETS 65  /* no body, two: the ring, the realtime ring */
+/* Xdp: no body, five: socket, chunks, map of the count of foreign frames; and what the
+ * supervisor keeps open as long as the port is ours: the program's link, a packet socket that
+ * keeps the port promiscuous. */
+#define INTAKE_MSG_XDP 66
+#define INTAKE_XDP_FDS 5
 #define INTAKE_EXIT_REFUSED 79 /* behind the sysexits */
 #define INTAKE_FD_REPLAY 11
 #define INTAKE_FD_REALTIME 12 /* decode: the realtime ring's socket, or absent */
+/* decode, xdp: beside RX_FD_INTAKE, which is the socket */
+#define INTAKE_FD_CHUNKS 13
+#define INTAKE_FD_FOREIGN 14
 
 /* Slot size of the pump, its slots, and bytes of its memfd: one plain ring at offset 0 with
  * its own bells. */

@@ -85,8 +85,8 @@ TABLE = [
     ("rx", "pool too small", {"pool": "64 MiB"}, {}, "", "pool",
      r"pool = 64 MiB: one window of channel plans at MTU 9000 takes 100058112 bytes: set "
      r"pool = 96 MiB"),
-    ("rx", "capture unknown", {"capture": "xdp"}, {}, "", "capture",
-     r"capture = xdp: .*allowed auto, ring, pcap"),
+    ("rx", "capture unknown", {"capture": "dpdk"}, {}, "", "capture",
+     r"capture = dpdk: .*allowed auto, ring, xdp, pcap"),
     ("rx", "replace unknown", {}, {"replace": "always"}, "", "replace",
      r"replace = always: .*generation, refuse"),
     ("rx", "mode with setuid", {}, {"file_mode": "4644"}, "", "file_mode",

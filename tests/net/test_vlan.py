@@ -14,7 +14,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from harness import account, forge, netns, rawframe, stats, tap  # noqa: E402
+from harness import account, forge, netns, rawframe, stats, tap, xdp  # noqa: E402
 from harness.diode import Diode  # noqa: E402
 from harness.emu import Emulator  # noqa: E402
 from harness.producer import Producer, wait_all  # noqa: E402
@@ -35,11 +35,13 @@ def transfer(t, vlan, capture):
     what = f"VLAN {vlan}, capture = {capture}"
     rng = tap.rng(what)
     keys = {"vlan": vlan} if vlan else {}
-    place = os.path.join(t.dir, capture)
+    place = os.path.join(t.dir, f"{capture}-{vlan}")
     os.makedirs(place)
     with netns.Path(mtu=9000) as path, rawframe.Receiver(path.emu_in) as heard, \
             Diode(path, place, tx=keys, rx={**keys, "capture": capture}) as diode, \
             Emulator(path, place):
+        if capture == "xdp":  # which finds no tag that the NIC has taken off
+            path.rx.offload("rxvlan", "off")
         producer = Producer(diode, rng, size=(0, 100000))
         diode.start_rx()
         diode.start_tx()
@@ -102,6 +104,14 @@ def tagged_link(t):
     netns.require()
     for capture in ("ring", "pcap"):
         transfer(t, OURS, capture)
+
+
+@tap.test
+def links_by_af_xdp(t):
+    """The tag stands in the frame there, and it is decode's to judge all the same."""
+    xdp.require(9000)
+    transfer(t, OURS, "xdp")
+    transfer(t, None, "xdp")
 
 
 @tap.test

@@ -223,3 +223,29 @@ Test(rx_config, role_takes_the_sealed_bytes_and_the_resolved_mtu)
 		     "the MTU is not resolved");
 	(void)close(fd);
 }
+
+/* AF_XDP: the smallest chunk that a frame fits, a power of two of them within the ring. */
+Test(rx_config, xdp_plan)
+{
+	struct rx_config c = {.capture = RX_CAPTURE_XDP, .framing = RX_FRAMING_ETHERNET};
+	struct intake_plan plan;
+
+	for (uint32_t mtu = WIRE_MTU_MIN; mtu <= 9000; mtu++) {
+		c.mtu = mtu;
+		c.ring_bytes = (UINT64_C(1) << 20) + (uint64_t)mtu * 12345;
+		c.realtime_bytes = 16 << 20;
+		rx_config_intake_plan(&c, &plan);
+		cr_assert_eq(plan.form, INTAKE_XDP);
+		cr_assert_eq(plan.slots, 0, "no realtime ring beside it");
+		cr_assert_eq(plan.chunk_bytes,
+			     mtu + WIRE_ETHER_VLAN_LEN + 256 <= 2048 ? 2048 : 4096);
+		cr_assert_eq(plan.chunks & (plan.chunks - 1), 0);
+		cr_assert_leq((uint64_t)plan.chunks * plan.chunk_bytes, c.ring_bytes);
+		cr_assert_gt((uint64_t)plan.chunks * plan.chunk_bytes * 2, c.ring_bytes);
+		cr_assert_eq(plan.frame_xdp, mtu + WIRE_ETHER_VLAN_LEN);
+	}
+	/* auto: planned, in case it serves, beside the ring with its realtime ring */
+	c.capture = RX_CAPTURE_AUTO;
+	rx_config_intake_plan(&c, &plan);
+	cr_assert(plan.form == INTAKE_RING && plan.slots > 0 && plan.chunks > 0);
+}
