@@ -59,6 +59,17 @@ static bool close_ok(const struct record_close *c)
 	       c->symbols <= WIRE_WINDOW_SYMBOLS_MAX;
 }
 
+static bool message_ok(const struct record_message *m)
+{
+	if (!m->number || m->total > WIRE_MESSAGE_MAX || m->offset > m->total ||
+	    m->len > m->total - m->offset)
+		return false;
+	if (m->source_len != 0 && m->source_len != WIRE_SOURCE_IPV4 &&
+	    m->source_len != WIRE_SOURCE_IPV6)
+		return false;
+	return m->len || !m->total; /* only an empty message has a piece without bytes */
+}
+
 /* ---- decoding ----------------------------------------------------------------------------- */
 
 /* The rest of a body, at least one byte and at most MAX; NULL otherwise. */
@@ -131,6 +142,33 @@ static bool decode_close(struct record_close *c, struct rd *rd)
 	return rd_done(rd) && close_ok(c);
 }
 
+static bool decode_message(struct record_message *m, struct rd *rd)
+{
+	uint64_t total, offset;
+
+	m->number = rd_varint(rd);
+	m->tx_time_ns = rd_u64(rd);
+	m->source_len = rd_u8(rd);
+	m->source = rd_bytes(rd, m->source_len);
+	total = rd_varint(rd);
+	offset = rd_varint(rd);
+	if (rd->bad || total > WIRE_MESSAGE_MAX || offset > total)
+		return false;
+	m->total = (uint32_t)total;
+	m->offset = (uint32_t)offset;
+	m->len = rd_left(rd);
+	m->data = rd_bytes(rd, m->len);
+	return rd_done(rd) && message_ok(m);
+}
+
+static bool decode_live(struct record_live *l, struct rd *rd)
+{
+	l->channel = rd_u16(rd);
+	l->messages = rd_varint(rd);
+	l->dropped = rd_varint(rd);
+	return rd_done(rd);
+}
+
 /* Nothing but zeros may follow a padding byte. */
 static enum km_rc end_of_symbol(struct rd *rd)
 {
@@ -190,6 +228,12 @@ enum km_rc record_next(struct rd *rd, struct record *r)
 		break;
 	case RECORD_CLOSE:
 		ok = decode_close(&r->close, &body);
+		break;
+	case RECORD_MESSAGE:
+		ok = decode_message(&r->message, &body);
+		break;
+	case RECORD_LIVE:
+		ok = decode_live(&r->live, &body);
 		break;
 	default:
 		return KM_ERR_NOTFOUND;
@@ -342,6 +386,20 @@ enum km_rc record_put_close(struct wr *wr, const struct record_close *c)
 	return KM_OK;
 }
 
+enum km_rc record_put_live(struct wr *wr, const struct record_live *l)
+{
+	enum km_rc rc =
+		open_record(wr, RECORD_LIVE,
+			    2 + wr_varint_size(l->messages) + wr_varint_size(l->dropped));
+
+	if (rc != KM_OK)
+		return rc;
+	wr_u16(wr, l->channel);
+	wr_varint(wr, l->messages);
+	wr_varint(wr, l->dropped);
+	return KM_OK;
+}
+
 /*
  * Begin a record whose body is HEAD fixed bytes and up to WANT bytes of data, as much as
  * fits; *TAKEN says how much. The length's own size depends on the body: go down from the
@@ -407,6 +465,40 @@ enum km_rc record_put_manifest(struct wr *wr, uint64_t chain, uint64_t number,
 	wr_varint(wr, number);
 	wr_varint(wr, total);
 	wr_varint(wr, offset);
+	*data = wr_space(wr, *taken);
+	return KM_OK;
+}
+
+/* Of a message record's body, what stands before the data. */
+static size_t message_head(const struct record_message *m)
+{
+	return wr_varint_size(m->number) + 8 + 1 + m->source_len +
+	       wr_varint_size(m->total) + wr_varint_size(m->offset);
+}
+
+size_t record_message_bytes(const struct record_message *m)
+{
+	const size_t body = message_head(m) + m->len;
+
+	return 1 + wr_varint_size(body) + body;
+}
+
+enum km_rc record_put_message(struct wr *wr, const struct record_message *m, uint8_t **data,
+			      size_t *taken)
+{
+	enum km_rc rc;
+
+	if (!message_ok(m))
+		return KM_ERR_RANGE;
+	rc = open_piece(wr, RECORD_MESSAGE, message_head(m), m->len, taken);
+	if (rc != KM_OK)
+		return rc;
+	wr_varint(wr, m->number);
+	wr_u64(wr, m->tx_time_ns);
+	wr_u8(wr, (uint8_t)m->source_len);
+	wr_bytes(wr, m->source, m->source_len);
+	wr_varint(wr, m->total);
+	wr_varint(wr, m->offset);
 	*data = wr_space(wr, *taken);
 	return KM_OK;
 }

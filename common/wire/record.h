@@ -30,12 +30,15 @@ enum record_type {
 	RECORD_BEGIN = 1,     /* facts of an object; again once per window */
 	RECORD_FRAGMENT = 2,  /* bytes of an object */
 	RECORD_WITHDRAWN = 3, /* tx gave an object up; its number stays used */
+	/* data stream of a live channel (`datagram`) */
+	RECORD_MESSAGE = 4, /* a message, or a piece of one */
 	/* ledger stream of any channel */
 	RECORD_MANIFEST = 8, /* bytes of a manifest file and its signature */
 	/* control channel */
 	RECORD_HEARTBEAT = 16,
 	RECORD_HEADS = 17,
 	RECORD_CLOSE = 18,
+	RECORD_LIVE = 19, /* how far a live channel has come */
 };
 
 enum record_object_kind {
@@ -124,6 +127,29 @@ struct record_close {
 	uint16_t repairs;
 };
 
+/* varint number, u64 tx_time_ns, u8 source length, source, varint total, varint offset,
+ * data (>= 1 byte, none if total is 0). All pieces of a message say the same but for offset
+ * and data. */
+struct record_message {
+	uint64_t number;       /* of the channel in this session, from 1 */
+	uint64_t tx_time_ns;   /* CLOCK_REALTIME of tx when it took the message */
+	const uint8_t *source; /* address and port in network order, as received */
+	size_t source_len;     /* 0 none, WIRE_SOURCE_IPV4 or WIRE_SOURCE_IPV6 */
+	uint32_t total;	       /* bytes of the message, <= WIRE_MESSAGE_MAX */
+	uint32_t offset;
+	const uint8_t *data;
+	size_t len;
+};
+
+/* u16 channel, varint messages, varint dropped. One record per live channel; every
+ * channel's within each second. */
+struct record_live {
+	uint16_t channel;
+	uint64_t messages; /* highest number sealed in this session, 0 = none */
+	uint64_t
+		dropped; /* messages that tx had to drop before numbering, since it started */
+};
+
 struct record {
 	uint8_t type;
 	const uint8_t *body; /* the raw body, for unknown types too */
@@ -135,6 +161,8 @@ struct record {
 		struct record_manifest manifest;
 		struct record_heads heads;
 		struct record_close close;
+		struct record_message message;
+		struct record_live live;
 		/* heartbeat is large: decoded by record_heartbeat_decode() from body */
 	};
 };
@@ -161,6 +189,7 @@ KM_MUST_CHECK enum km_rc record_put_heartbeat(struct wr *wr,
 					      const struct record_heartbeat *hb);
 KM_MUST_CHECK enum km_rc record_put_heads(struct wr *wr, const struct record_heads *h);
 KM_MUST_CHECK enum km_rc record_put_close(struct wr *wr, const struct record_close *c);
+KM_MUST_CHECK enum km_rc record_put_live(struct wr *wr, const struct record_live *l);
 
 /*
  * Fragments fill what is left: write the header of a fragment of at most WANT
@@ -175,5 +204,13 @@ KM_MUST_CHECK enum km_rc record_put_fragment(struct wr *wr, uint64_t chain, uint
 KM_MUST_CHECK enum km_rc record_put_manifest(struct wr *wr, uint64_t chain, uint64_t number,
 					     uint64_t total, uint64_t offset, size_t want,
 					     uint8_t **data, size_t *taken);
+
+/* The same for a piece of a message: M->len bytes are wanted from M->offset on; M->data is
+ * not looked at. An empty message is one record without data (*TAKEN 0). */
+KM_MUST_CHECK enum km_rc record_put_message(struct wr *wr, const struct record_message *m,
+					    uint8_t **data, size_t *taken);
+
+/* Bytes of that record when nothing is cut. */
+size_t record_message_bytes(const struct record_message *m);
 
 #endif

@@ -73,4 +73,10 @@
 #define WIRE_TREE_FROM (UINT64_C(64) << 20) /* objects this large take the tree digest */
 #define WIRE_TREE_LEAF (UINT64_C(1) << 20)
 
+/* Messages of live channels: the largest UDP datagram over IPv4; bytes of a source note
+ * (address and port) for IPv4 and, later, IPv6. */
+#define WIRE_MESSAGE_MAX 65507u
+#define WIRE_SOURCE_IPV4 6u
+#define WIRE_SOURCE_IPV6 18u
+
 #endif

@@ -33,6 +33,7 @@ ANNOUNCE_FIXED, ANNOUNCE_BOX, ANNOUNCE_SIG, RECEIVERS_MAX = 160, 56, 64, 16
 OBJECT_MAX = 1 << 62
 PATH_MAX, NAME_MAX = 1024, 255
 MANIFEST_MAX = 8388608
+MESSAGE_MAX, SOURCES = 65507, (0, 6, 18)
 U64 = 1 << 64
 
 
@@ -349,11 +350,12 @@ class Session:
 
 # ---- Records -----------------------------------------------------------------------------
 
-NAMES = {1: "begin", 2: "fragment", 3: "withdrawn", 8: "manifest", 16: "heartbeat",
-         17: "heads", 18: "close"}
+NAMES = {1: "begin", 2: "fragment", 3: "withdrawn", 4: "message", 8: "manifest",
+         16: "heartbeat", 17: "heads", 18: "close", 19: "live"}
 TYPES = {name: number for number, name in NAMES.items()}
-PLACES = {"begin": "data", "fragment": "data", "withdrawn": "data", "manifest": "ledger",
-          "heartbeat": "control", "heads": "control", "close": "control"}
+PLACES = {"begin": "data", "fragment": "data", "withdrawn": "data", "message": "data",
+          "manifest": "ledger", "heartbeat": "control", "heads": "control", "close": "control",
+          "live": "control"}
 
 
 def check_path(path):
@@ -401,6 +403,22 @@ def _read_withdrawn(body):
     return said
 
 
+def _read_message(body):
+    said = {"number": _ordinal(body, "number"), "tx_time_ns": body.uint(8)}
+    length = body.uint(1)
+    need(length in SOURCES, "length of the source")
+    said.update(source=body.take(length), total=body.varint(), offset=body.varint(),
+                data=body.rest())
+    need(said["total"] <= MESSAGE_MAX, "total")
+    need(said["offset"] + len(said["data"]) <= said["total"], "offset")
+    need(said["data"] or not said["total"], "piece without bytes")
+    return said
+
+
+def _read_live(body):
+    return {"channel": body.uint(2), "messages": body.varint(), "dropped": body.varint()}
+
+
 def _read_manifest(body):
     said = {"chain": _ordinal(body, "chain"), "number": _ordinal(body, "number"),
             "total": body.varint(), "offset": body.varint(), "data": body.rest()}
@@ -439,7 +457,7 @@ def _read_close(body):
 
 _READERS = {"begin": _read_begin, "fragment": _read_fragment, "withdrawn": _read_withdrawn,
             "manifest": _read_manifest, "heartbeat": _read_heartbeat, "heads": _read_heads,
-            "close": _read_close}
+            "close": _read_close, "message": _read_message, "live": _read_live}
 
 
 def _write_body(said):
@@ -459,6 +477,14 @@ def _write_body(said):
         lanes = b"".join(struct.pack(">HQ", *lane) for lane in said["lanes"])
         return struct.pack(">QQB8sB", said["tx_time_ns"], said["port_received"], said["flags"],
                            said["config_digest"], len(said["lanes"])) + lanes
+    if kind == "message":
+        return (varint(said["number"]) + struct.pack(">QB", said["tx_time_ns"],
+                                                     len(said["source"]))
+                + said["source"] + varint(said["total"]) + varint(said["offset"])
+                + said["data"])
+    if kind == "live":
+        return (struct.pack(">H", said["channel"]) + varint(said["messages"])
+                + varint(said["dropped"]))
     if kind == "heads":
         return (struct.pack(">H", said["channel"]) + varint(said["chain"])
                 + varint(said["objects"]) + varint(said["manifests"]) + said["head"])

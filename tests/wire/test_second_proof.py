@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from second_vectors import (IDENTITY, KEY_NUMBER, SEED, VECTORS, fec, flip,  # noqa: E402
                             proof, reader, refuses, section, tap, wire)
 
-BYTES_KEYS = ("path", "data", "config_digest", "head")
+BYTES_KEYS = ("path", "data", "config_digest", "head", "source")
 MANIFEST = VECTORS["manifest"]
 TEXT = bytes.fromhex(MANIFEST["text"])
 SIGNATURE = bytes.fromhex(MANIFEST["minisig_file"])
@@ -65,11 +65,17 @@ def record_ranges(t):
             changed("manifest", total=8388608), changed("heads", chain=0, objects=0,
                                                         manifests=0, head=bytes(32)),
             changed("heartbeat", lanes=[]), changed("heartbeat", flags=255),
-            changed("close", symbols=65280, stream=1)]
+            changed("close", symbols=65280, stream=1),
+            changed("message", number=top, tx_time_ns=top, source=bytes(18)),
+            changed("message", total=65507, offset=65504), changed("message", source=b""),
+            changed("live", messages=top, dropped=top)]
     bad = [changed("begin", chain=0), changed("begin", number=0), changed("begin", kind=2),
            changed("begin", kind=1, size=1), changed("begin", kind=0, size=(1 << 62) + 1),
            changed("begin", mtime_ns=10**9), changed("begin", path=b""),
            changed("begin", path=b"p" * 1025), changed("fragment", data=b""),
+           changed("message", number=0), changed("message", data=b""),
+           changed("message", total=65508), changed("message", offset=1498),
+           changed("message", source=bytes(4)), changed("message", source=bytes(17)),
            changed("fragment", offset=(1 << 62) - 2), changed("fragment", chain=0),
            changed("fragment", number=0), changed("withdrawn", reason=0),
            changed("withdrawn", reason=3), changed("manifest", total=4, offset=0),

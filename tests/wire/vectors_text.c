@@ -77,6 +77,37 @@ static void write_object_records(const struct vectors *v, struct wr *wr)
 		     wr, ",");
 }
 
+static void write_message_records(const struct vectors *v, struct wr *wr)
+{
+	static const uint8_t source[] = {192, 0, 2, 7, 0x14, 0x14};
+	struct record_message m = {.number = 300,
+				   .tx_time_ns = VECTORS_CHAIN * 1000000000,
+				   .source = source,
+				   .source_len = sizeof(source),
+				   .total = 1500,
+				   .offset = 1400,
+				   .len = 3};
+	uint8_t *data;
+	size_t taken;
+
+	vectors_need(record_put_message(wr, &m, &data, &taken) == KM_OK && taken == 3,
+		     "message");
+	memcpy(data, "abc", 3);
+	write_record(v,
+		     "\"type\": \"message\", \"number\": 300, "
+		     "\"tx_time_ns\": 1763704291000000000, "
+		     "\"source\": \"c00002071414\", \"total\": 1500, "
+		     "\"offset\": 1400, \"data\": \"616263\"",
+		     wr, ",");
+	m = (struct record_message){.number = 1, .tx_time_ns = 1, .source = source};
+	vectors_need(record_put_message(wr, &m, &data, &taken) == KM_OK && taken == 0,
+		     "empty message");
+	write_record(v,
+		     "\"type\": \"message\", \"number\": 1, \"tx_time_ns\": 1, "
+		     "\"source\": \"\", \"total\": 0, \"offset\": 0, \"data\": \"\"",
+		     wr, ",");
+}
+
 static void write_control_records(const struct vectors *v, struct wr *wr)
 {
 	const struct record_heartbeat hb = {.tx_time_ns = VECTORS_CHAIN * 1000000000,
@@ -95,6 +126,8 @@ static void write_control_records(const struct vectors *v, struct wr *wr)
 				       .window = 17,
 				       .symbols = 9,
 				       .repairs = 6};
+	const struct record_live l = {
+		.channel = VECTORS_CHANNEL, .messages = 20000, .dropped = 129};
 
 	vectors_need(record_put_heartbeat(wr, &hb) == KM_OK, "heartbeat");
 	write_record(v,
@@ -115,6 +148,11 @@ static void write_control_records(const struct vectors *v, struct wr *wr)
 	write_record(v,
 		     "\"type\": \"close\", \"channel\": 7, \"stream\": 0, \"window\": 17, "
 		     "\"symbols\": 9, \"repairs\": 6",
+		     wr, ",");
+	vectors_need(record_put_live(wr, &l) == KM_OK, "live");
+	write_record(v,
+		     "\"type\": \"live\", \"channel\": 7, \"messages\": 20000, "
+		     "\"dropped\": 129",
 		     wr, "");
 }
 
@@ -126,6 +164,7 @@ void vectors_write_records(const struct vectors *v)
 	wr_init(&wr, room, sizeof(room));
 	fprintf(v->out, "  \"records\": [\n");
 	write_object_records(v, &wr);
+	write_message_records(v, &wr);
 	write_control_records(v, &wr);
 	fprintf(v->out, "  ],\n");
 }

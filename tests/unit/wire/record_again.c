@@ -28,6 +28,19 @@ static enum km_rc manifest_again(struct wr *wr, const struct record_manifest *m)
 	return taken == m->len ? KM_OK : KM_ERR_FULL;
 }
 
+static enum km_rc message_again(struct wr *wr, const struct record_message *m)
+{
+	uint8_t *data;
+	size_t taken;
+	enum km_rc rc = record_put_message(wr, m, &data, &taken);
+
+	if (rc != KM_OK)
+		return rc;
+	if (taken > 0)
+		memcpy(data, m->data, taken);
+	return taken == m->len ? KM_OK : KM_ERR_FULL;
+}
+
 enum km_rc record_again(struct wr *wr, const struct record *r)
 {
 	struct record_heartbeat hb;
@@ -46,6 +59,10 @@ enum km_rc record_again(struct wr *wr, const struct record *r)
 		return record_put_heads(wr, &r->heads);
 	case RECORD_CLOSE:
 		return record_put_close(wr, &r->close);
+	case RECORD_MESSAGE:
+		return message_again(wr, &r->message);
+	case RECORD_LIVE:
+		return record_put_live(wr, &r->live);
 	case RECORD_HEARTBEAT:
 		rc = record_heartbeat_decode(&hb, r->body, r->body_len);
 		return rc == KM_OK ? record_put_heartbeat(wr, &hb) : rc;

@@ -121,6 +121,80 @@ Test(record, golden_withdrawn_heads_close)
 	cr_assert_arr_eq(r.heads.head, h.head, 32);
 }
 
+Test(record, golden_message_and_live)
+{
+	GOLDEN(message, 4, 22, 0xac, 0x02, 0, 0, 0, 0, 0, 0, 0, 9, 6, 192, 0, 2, 7, 0x14,
+	       0x14, 5, 2, 'x', 'y', 'z');
+	GOLDEN(empty, 4, 12, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+	GOLDEN(live, 19, 5, 0, 7, 0xac, 0x02, 3);
+	const struct record_live l = {.channel = 7, .messages = 300, .dropped = 3};
+	static const uint8_t source[WIRE_SOURCE_IPV4] = {192, 0, 2, 7, 0x14, 0x14};
+	struct record_message m = {.number = 300,
+				   .tx_time_ns = 9,
+				   .source = source,
+				   .source_len = sizeof(source),
+				   .total = 5,
+				   .offset = 2,
+				   .len = 3};
+	uint8_t out[64], *data;
+	struct record r;
+	struct wr wr;
+	size_t taken;
+
+	wr_init(&wr, out, sizeof(out));
+	cr_assert_eq(record_put_message(&wr, &m, &data, &taken), KM_OK);
+	cr_assert_eq(taken, 3u);
+	memcpy(data, "xyz", 3);
+	cr_assert_eq(wr.used, sizeof(message));
+	cr_assert_eq(wr.used, record_message_bytes(&m));
+	cr_assert_arr_eq(out, message, sizeof(message));
+	r = only(message, sizeof(message));
+	cr_assert(r.message.number == 300 && r.message.tx_time_ns == 9 &&
+		  r.message.total == 5 && r.message.offset == 2 && r.message.len == 3);
+	cr_assert_eq(r.message.source_len, sizeof(source));
+	cr_assert_arr_eq(r.message.source, source, sizeof(source));
+
+	m = (struct record_message){.number = 1, .source = source};
+	wr_init(&wr, out, sizeof(out));
+	cr_assert_eq(record_put_message(&wr, &m, &data, &taken), KM_OK);
+	cr_assert_eq(taken, 0u);
+	cr_assert_eq(wr.used, sizeof(empty));
+	cr_assert_arr_eq(out, empty, sizeof(empty));
+	cr_assert_eq(only(empty, sizeof(empty)).message.total, 0u);
+
+	wr_init(&wr, out, sizeof(out));
+	cr_assert_eq(record_put_live(&wr, &l), KM_OK);
+	cr_assert_eq(wr.used, sizeof(live));
+	cr_assert_arr_eq(out, live, sizeof(live));
+	r = only(live, sizeof(live));
+	cr_assert(r.live.channel == 7 && r.live.messages == 300 && r.live.dropped == 3);
+}
+
+Test(record, what_a_message_may_not_say)
+{
+	static const uint8_t source[WIRE_SOURCE_IPV6];
+	const struct record_message bad[] = {
+		{.number = 0, .total = 1, .len = 1},
+		{.number = 1, .total = 1, .len = 0},
+		{.number = 1, .total = 1, .offset = 1, .len = 1},
+		{.number = 1, .total = 0, .len = 1},
+		{.number = 1, .total = WIRE_MESSAGE_MAX + 1, .len = 1},
+		{.number = 1, .total = 1, .len = 1, .source_len = 4},
+	};
+	uint8_t out[64], *data;
+	struct wr wr;
+	size_t taken;
+
+	for (size_t i = 0; i < KM_COUNT(bad); i++) {
+		struct record_message m = bad[i];
+
+		m.source = source;
+		wr_init(&wr, out, sizeof(out));
+		cr_assert_eq(record_put_message(&wr, &m, &data, &taken), KM_ERR_RANGE);
+		cr_assert_eq(wr.used, 0u);
+	}
+}
+
 Test(record, golden_heartbeat)
 {
 	GOLDEN(want, 16, 46, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 5, 1, 2, 3, 4,
