@@ -18,6 +18,7 @@ static int check_machine(struct rx_parse *parse, struct host_interface *port)
 		conf_report_add(&parse->report, &parse->raw, "receiver", 0, "interface",
 				"%s", err.text);
 	rx_probe_address(parse);
+	rx_probe_consumers(parse);
 	rx_probe_kernel(parse);
 	if (rc == 0)
 		rx_probe_size(parse);

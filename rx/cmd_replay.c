@@ -60,6 +60,8 @@ static char *move_config(struct rx_parse *parse, const char *dir, size_t *len)
 	for (uint32_t i = 0; i < raw->channels; i++) {
 		char name[CONF_NAME_MAX];
 
+		if (raw->channel[i].kind != RX_KIND_FILES)
+			continue; /* has no directory; decode leaves it out */
 		memcpy(name, raw->channel[i].name, sizeof(name));
 		(void)snprintf(raw->channel[i].root, sizeof(raw->channel[i].root),
 			       "%.430s/%s", dir, name);

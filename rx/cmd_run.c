@@ -75,6 +75,7 @@ static int run_parsed(struct rx_parse *parse, const char *bytes, size_t len)
 		return err.code;
 	}
 	rx_probe_address(parse);
+	rx_probe_consumers(parse);
 	rx_probe_kernel(parse);
 	rx_probe_size(parse);
 	if (parse->report.errors != 0) {

@@ -116,6 +116,38 @@ static void print_sender(const struct sender *sender, bool running)
 	(void)printf("\n");
 }
 
+/* The number that decode (role "live") or the sink shows for a datagram channel. */
+static uint64_t live(const struct stats_map *map, const char *role, unsigned number,
+		     const char *what)
+{
+	char name[STATS_NAME_MAX];
+
+	(void)snprintf(name, sizeof(name), "ch%u_%s", number, what);
+	return counter(map, role, name);
+}
+
+static void print_datagrams(const struct rx_config *config, const struct stats_map *map)
+{
+	for (unsigned i = 0; i < config->datagrams; i++) {
+		const unsigned n = config->datagram[i].number;
+
+		(void)printf("datagram  %s: delivered %" PRIu64 ", repaired %" PRIu64
+			     ", lost %" PRIu64 ", late %" PRIu64 ", sink behind %" PRIu64
+			     ", dropped at tx %" PRIu64 "\n",
+			     config->datagram[i].name, live(map, "live", n, "delivered"),
+			     live(map, "live", n, "repaired"), live(map, "live", n, "lost"),
+			     live(map, "live", n, "late"),
+			     live(map, "live", n, "sink_full"),
+			     live(map, "live", n, "tx_dropped"));
+		(void)printf("          sent on %" PRIu64 ", refused %" PRIu64
+			     ", consumer busy %" PRIu64 ", failed %" PRIu64
+			     ", no route %" PRIu64 "\n",
+			     live(map, "sink", n, "sent"), live(map, "sink", n, "refused"),
+			     live(map, "sink", n, "busy"), live(map, "sink", n, "failed"),
+			     live(map, "sink", n, "no_route"));
+	}
+}
+
 static void print_text(const struct rx_config *config, const struct stats_map *map,
 		       pid_t pid, bool running)
 {
@@ -133,6 +165,7 @@ static void print_text(const struct rx_config *config, const struct stats_map *m
 		return;
 	}
 	rx_print_counters(map);
+	print_datagrams(config, map);
 	(void)printf("one-way   port sent %" PRIu64 " frames%s\n",
 		     counter(map, "supervisor", "port_sent"),
 		     counter(map, "supervisor", "port_sent") ? ": SOMETHING HERE SENDS"

@@ -17,6 +17,7 @@
 #include "publish.h"
 #include "role.h"
 #include "rx_commands.h"
+#include "sink_role.h"
 
 #define OPTION(field_, name_, kind_, ...)                                                  \
 	{                                                                                  \
@@ -177,6 +178,8 @@ static int run_role(int argc, char **argv)
 		return decode_main(&ctx);
 	if (strcmp(ctx.name, "publish") == 0)
 		return publish_main(&ctx);
+	if (strcmp(ctx.name, "sink") == 0)
+		return sink_main(&ctx);
 	(void)fprintf(stderr, "katamichi-rx: no role %s\n", ctx.name);
 	return EX_USAGE;
 }

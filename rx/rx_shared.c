@@ -8,6 +8,7 @@
 #include "ask.h"
 #include "deliver.h"
 #include "host.h"
+#include "sink.h"
 
 static int make_segment(struct rx_shared *shared, const struct rx_config *config,
 			struct km_err *err)
@@ -46,6 +47,12 @@ int rx_shared_make(struct rx_shared *shared, const struct rx_config *config,
 	if (shared->fd_deliver < 0 || shm_map(&shared->deliver, shared->fd_deliver,
 					      deliver_bytes(), SHM_MAP_WRITE, err) != 0)
 		return -1;
+	if (config->datagrams > 0) {
+		shared->fd_sink = shm_create("rx-sink", sink_bytes(), err);
+		if (shared->fd_sink < 0 || shm_map(&shared->sink, shared->fd_sink,
+						   sink_bytes(), SHM_MAP_WRITE, err) != 0)
+			return -1;
+	}
 	return make_segment(shared, config, err);
 }
 
@@ -60,6 +67,11 @@ int rx_shared_format(struct rx_shared *shared, struct km_err *err)
 	    ring_format(shared->deliver.p, deliver_ring_bytes(), DELIVER_MSG_LEN,
 			DELIVER_RING_SLOTS) != KM_OK)
 		return km_err_set(err, EX_SOFTWARE, "shared rings: geometry");
+	if (!shared->sink.p)
+		return 0;
+	memset(shared->sink.p, 0, RING_SLOTS_OFFSET);
+	if (ring_format(shared->sink.p, sink_bytes(), SINK_SLOT, SINK_SLOTS) != KM_OK)
+		return km_err_set(err, EX_SOFTWARE, "ring of the sink: geometry");
 	return 0;
 }
 
@@ -77,6 +89,8 @@ void rx_shared_free(struct rx_shared *shared)
 {
 	shm_unmap(&shared->ask);
 	shm_unmap(&shared->deliver);
+	shm_unmap(&shared->sink);
+	km_close(&shared->fd_sink);
 	km_close(&shared->fd_ask);
 	km_close(&shared->fd_deliver);
 	km_close(&shared->fd_segment);

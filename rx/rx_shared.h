@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 /*
  * What the roles of katamichi-rx share, as the supervisor makes it: the ring of deliver
- * messages, the two ask rings, the window segment. Layouts are rx/wall's.
+ * messages, the two ask rings, the window segment, the ring of the sink. Layouts are rx/wall's.
  */
 #ifndef RX_SHARED_H
 #define RX_SHARED_H
@@ -11,12 +11,14 @@
 
 struct rx_shared {
 	int fd_ask, fd_deliver, fd_segment, fd_segment_ro;
+	int fd_sink;		     /* -1: there is no live channel */
 	struct shm_map ask, deliver; /* the supervisor formats them and looks at indices */
+	struct shm_map sink;
 };
 
 #define RX_SHARED_INIT                                                                     \
 	{                                                                                  \
-		-1, -1, -1, -1, {NULL, 0},                                                 \
+		-1, -1, -1, -1, -1, {NULL, 0}, {NULL, 0},                                  \
 		{                                                                          \
 			NULL, 0                                                            \
 		}                                                                          \

@@ -14,9 +14,10 @@
 #include "log.h"
 #include "rx_intake.h"
 #include "rx_shared.h"
+#include "rx_sockets.h"
 #include "stats.h"
 
-enum { ROLE_KEEPER, ROLE_PUBLISH, ROLE_CAPTURE, ROLE_DECODE, ROLE_COUNT };
+enum { ROLE_KEEPER, ROLE_PUBLISH, ROLE_SINK, ROLE_CAPTURE, ROLE_DECODE, ROLE_COUNT };
 #define BIT(role) (UINT32_C(1) << (role))
 
 /* publish may have a large object to sync before it ends. */
@@ -49,6 +50,7 @@ struct rx_supervisor {
 	gid_t gid;
 	struct rx_shared shared;
 	struct rx_intake intake;
+	struct rx_sockets sockets; /* of the sink */
 	int fd_config, fd_stats, fd_pid;
 	int fd_sent, fd_received; /* counters of the port */
 	uint64_t sent_base, sent_last;
@@ -107,6 +109,36 @@ static int spawn_publish(void *ctx, struct role_child *child, struct km_err *err
 	return role_spawn(&spec, child, err);
 }
 
+static int spawn_sink(void *ctx, struct role_child *child, struct km_err *err)
+{
+	struct rx_supervisor *s = ctx;
+	const char *const args[] = {"--mtu", s->mtu_text};
+	struct role_fd fds[3 + RX_DATAGRAMS_MAX] = {
+		{s->fd_config, RX_FD_CONFIG},
+		{s->fd_stats, RX_FD_STATS},
+		{s->shared.fd_sink, RX_FD_SINK},
+	};
+	struct role_spec spec = {
+		.prog = "katamichi-rx",
+		.name = "sink",
+		.plan = {.uid = s->uid, .gid = s->gid},
+		.fds = fds,
+		.n_fds = 3,
+		.args = args,
+		.n_args = 2,
+	};
+
+	if (s->replay || s->config->datagrams == 0)
+		return 0; /* nothing to send, or nothing that may be sent */
+	if (rx_sockets_open(&s->sockets, s->config, err) != 0)
+		return -1;
+	for (unsigned i = 0; i < s->sockets.count; i++)
+		if (s->sockets.fd[i] >= 0)
+			fds[spec.n_fds++] = (struct role_fd){s->sockets.fd[i],
+							     RX_FD_SINK_SOCKET + (int)i};
+	return role_spawn(&spec, child, err);
+}
+
 static int spawn_capture(void *ctx, struct role_child *child, struct km_err *err)
 {
 	struct rx_supervisor *s = ctx;
@@ -128,7 +160,7 @@ static int spawn_decode(void *ctx, struct role_child *child, struct km_err *err)
 	stats_set(&s->stats, STAT_INTAKE_XDP, s->intake.xdp);
 	const char *const args[] = {"--mtu", s->mtu_text, "--intake",
 				    rx_intake_name(&s->intake), "--replay"};
-	struct role_fd fds[10] = {
+	struct role_fd fds[11] = {
 		{s->fd_config, RX_FD_CONFIG},
 		{s->fd_stats, RX_FD_STATS},
 		{s->intake.pump ? s->intake.fd_pump : sockets.ring, RX_FD_INTAKE},
@@ -147,6 +179,8 @@ static int spawn_decode(void *ctx, struct role_child *child, struct km_err *err)
 	};
 
 	/* these may be missing */
+	if (s->shared.fd_sink >= 0)
+		fds[spec.n_fds++] = (struct role_fd){s->shared.fd_sink, RX_FD_SINK};
 	if (s->fd_sent >= 0)
 		fds[spec.n_fds++] = (struct role_fd){s->fd_sent, RX_FD_PORT_TX};
 	if (sockets.realtime >= 0)
@@ -267,6 +301,8 @@ static int tick(void *ctx, struct fleet *fleet)
 
 	watch_link(s, fleet);
 	watch_return(s);
+	if (rx_sockets_news(&s->sockets, s->config))
+		fleet_restart(fleet, BIT(ROLE_SINK), "a consumer can be reached now");
 	if (host_read_counter(s->fd_received, &received))
 		stats_set(&s->stats, STAT_PORT_RECEIVED, received);
 	stats_set(&s->stats, STAT_ROLE_RESTARTS, fleet->restarts);
@@ -373,6 +409,7 @@ static void tear_down(struct rx_supervisor *s)
 {
 	rx_shared_free(&s->shared);
 	rx_intake_free(&s->intake);
+	rx_sockets_close(&s->sockets);
 	stats_unmap(&s->stats_map);
 	km_close(&s->fd_config);
 	km_close(&s->fd_stats);
@@ -387,10 +424,11 @@ int rx_supervisor_run(const struct rx_config *config, const void *bytes, size_t 
 	static const struct fleet_role roles[ROLE_COUNT] = {
 		[ROLE_KEEPER] = {"keeper", 0, spawn_keeper},
 		[ROLE_PUBLISH] = {"publish", 0, spawn_publish},
+		[ROLE_SINK] = {"sink", 0, spawn_sink},
 		[ROLE_CAPTURE] = {"capture", 0, spawn_capture},
 		[ROLE_DECODE] = {"decode", 0, spawn_decode},
 	};
-	static const uint8_t stop_order[ROLE_COUNT] = {ROLE_CAPTURE, ROLE_DECODE,
+	static const uint8_t stop_order[ROLE_COUNT] = {ROLE_CAPTURE, ROLE_DECODE, ROLE_SINK,
 						       ROLE_PUBLISH, ROLE_KEEPER};
 	struct rx_supervisor s = {
 		.config = config,
@@ -424,7 +462,7 @@ int rx_supervisor_run(const struct rx_config *config, const void *bytes, size_t 
 	log_event(EVENT_DAEMON_START,
 		  "katamichi-rx %s interface=%s mtu=%" PRIu32 " channels=%u%s",
 		  config->name, s.replay ? "(file)" : config->interface, config->mtu,
-		  config->channels, s.replay ? " replay=yes" : "");
+		  config->channels + config->datagrams, s.replay ? " replay=yes" : "");
 	if (set_up(&s, bytes, len, replay_fd, &err) == 0) {
 		code = fleet_run(&fleet, &plan);
 	} else {

@@ -25,6 +25,31 @@ static void print_age(uint64_t seconds)
 		(void)printf("%" PRIu64 " h", seconds / 3600);
 }
 
+/* The number that the source shows for a datagram channel. */
+static uint64_t live(const struct stats_map *map, unsigned number, const char *what)
+{
+	char name[STATS_NAME_MAX];
+
+	(void)snprintf(name, sizeof(name), "ch%u_%s", number, what);
+	return counter(map, "live", name);
+}
+
+static void print_datagrams(const struct tx_config *config, const struct stats_map *map)
+{
+	for (unsigned i = 0; i < config->datagrams; i++) {
+		const unsigned n = config->datagram[i].number;
+
+		(void)printf("datagram  %s: messages %" PRIu64 ", bytes %" PRIu64
+			     "; dropped: queue full %" PRIu64 ", over rate %" PRIu64
+			     ", too long %" PRIu64 ", source not allowed %" PRIu64
+			     ", cut off %" PRIu64 "\n",
+			     config->datagram[i].name, live(map, n, "messages"),
+			     live(map, n, "bytes"), live(map, n, "overflow"),
+			     live(map, n, "over_rate"), live(map, n, "too_long"),
+			     live(map, n, "not_allowed"), live(map, n, "cut_off"));
+	}
+}
+
 static void print_text(const struct tx_config *config, const struct stats_map *map,
 		       pid_t pid, bool running)
 {
@@ -55,6 +80,7 @@ static void print_text(const struct tx_config *config, const struct stats_map *m
 		     counter(map, "source", "objects_announced"),
 		     counter(map, "source", "manifests_sent"),
 		     counter(map, "source", "resends"));
+	print_datagrams(config, map);
 	(void)printf(
 		"frames    sent %" PRIu64 ", bytes %" PRIu64 ", no buffer %" PRIu64 "\n",
 		counter(map, "sender", "frames_sent"), counter(map, "sender", "bytes_sent"),

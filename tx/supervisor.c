@@ -12,6 +12,7 @@
 #include "log.h"
 #include "shm.h"
 #include "stats.h"
+#include "tx_sockets.h"
 
 enum { ROLE_SIGNER, ROLE_SENDER, ROLE_SOURCE, ROLE_COUNT };
 #define BIT(role) (UINT32_C(1) << (role))
@@ -41,8 +42,9 @@ struct tx_supervisor {
 	struct lane_plan lanes;
 	struct shm_map index;
 	int fd_config, fd_stats, fd_index, fd_slots, fd_slots_ro, fd_pid;
-	int fd_received, fd_sent; /* counters of the port */
-	int sign[2];		  /* source's end, signer's end */
+	int fd_received, fd_sent;  /* counters of the port */
+	int sign[2];		   /* source's end, signer's end */
+	struct tx_sockets sockets; /* of datagram channels; they outlive a source */
 	uint64_t received_base, received_last;
 	struct stats_map stats_map;
 	struct stats_writer stats;
@@ -96,17 +98,18 @@ static int spawn_sender(void *ctx, struct role_child *child, struct km_err *err)
 static int spawn_source(void *ctx, struct role_child *child, struct km_err *err)
 {
 	struct tx_supervisor *s = ctx;
-	const struct role_fd fds[] = {
-		{s->fd_config, TX_FD_CONFIG},
-		{s->fd_stats, TX_FD_STATS},
-		{s->fd_index, TX_FD_LANE_INDEX},
-		{s->fd_slots, TX_FD_LANE_SLOTS},
+	struct role_fd fds[6 + TX_DATAGRAMS_MAX] = {
+		{s->fd_config, TX_FD_CONFIG},	 {s->fd_stats, TX_FD_STATS},
+		{s->fd_index, TX_FD_LANE_INDEX}, {s->fd_slots, TX_FD_LANE_SLOTS},
 		{s->sign[0], TX_FD_SIGN},
-		{s->fd_received, TX_FD_PORT_RX}, /* last: may be missing */
 	};
+	size_t n = 5;
 
-	return spawn_role(s, "source", 0, fds, KM_COUNT(fds) - (s->fd_received < 0), child,
-			  err);
+	if (s->fd_received >= 0)
+		fds[n++] = (struct role_fd){s->fd_received, TX_FD_PORT_RX};
+	for (unsigned i = 0; i < s->sockets.count; i++)
+		fds[n++] = (struct role_fd){s->sockets.fd[i], TX_FD_DATAGRAM + (int)i};
+	return spawn_role(s, "source", 0, fds, n, child, err);
 }
 
 /*
@@ -168,6 +171,7 @@ static void watch_link(struct tx_supervisor *s, struct fleet *fleet)
 	s->gone = false;
 	s->port = now;
 	open_counters(s);
+	tx_sockets_shun(&s->sockets, now.index);
 	stats_add(&s->stats, STAT_LINK_CHANGES, 1);
 	log_event(EVENT_LINK_BACK, "interface %s is there (again) index=%u mtu=%" PRIu32,
 		  s->config->interface, now.index, now.mtu);
@@ -290,6 +294,8 @@ static int set_up(struct tx_supervisor *s, const void *bytes, size_t len,
 	if (s->fd_config < 0 || make_stats(s, err) != 0 || make_memory(s, err) != 0)
 		return -1;
 	open_counters(s);
+	if (tx_sockets_open(&s->sockets, s->config, s->port.index, err) != 0)
+		return -1;
 	return give_up_rights(err);
 }
 
@@ -299,6 +305,7 @@ static void tear_down(struct tx_supervisor *s)
 			    &s->fd_pid,	   &s->fd_slots_ro, &s->sign[0],  &s->sign[1],
 			    &s->fd_sent,   &s->fd_received};
 
+	tx_sockets_close(&s->sockets);
 	shm_unmap(&s->index);
 	stats_unmap(&s->stats_map);
 	for (size_t i = 0; i < KM_COUNT(fds); i++)
@@ -349,7 +356,7 @@ int tx_supervisor_run(const struct tx_config *config, const void *bytes, size_t 
 		  "katamichi-tx %s interface=%s mtu=%" PRIu32 " rate_bps=%" PRIu64
 		  " channels=%u",
 		  config->name, config->interface, config->mtu, config->rate_bps,
-		  config->channels);
+		  config->channels + config->datagrams);
 	if (set_up(&s, bytes, len, &err) == 0) {
 		code = fleet_run(&fleet, &plan);
 	} else {

@@ -93,6 +93,8 @@
 	  "all frames of a manifest's objects have left")                          \
 	X(SESSION_BEGUN, "session.begun", LOG_NOTICE,                              \
 	  "a new session was announced")                                           \
+	X(LIVE_BUFFER, "live.buffer", LOG_WARNING,                                 \
+	  "the kernel gives a channel a smaller queue than configured")            \
 	X(RESEND_DONE, "resend.done", LOG_NOTICE,                                  \
 	  "a ticket was worked off")                                               \
 	X(RESEND_REFUSED, "resend.refused", LOG_WARNING,                           \
@@ -162,6 +164,14 @@
 	X(POOL_EVICTED, "pool.evicted", LOG_WARNING, "the window pool is full")            \
 	X(RECORDS_MALFORMED, "records.malformed", LOG_ERR,                                 \
 	  "authenticated symbols do not parse")                                            \
+	X(LIVE_LOST, "live.lost", LOG_WARNING,                                             \
+	  "messages of a live channel were not delivered")                                 \
+	X(LIVE_JOINED, "live.joined", LOG_NOTICE,                                          \
+	  "a live channel is taken up in the middle of its session")                       \
+	X(LIVE_CLOSED, "live.closed", LOG_NOTICE,                                          \
+	  "a live channel's session is settled up to here")                                \
+	X(SINK_REFUSED, "sink.refused", LOG_WARNING, "a consumer does not take messages")  \
+	X(SINK_ROUTE, "sink.route", LOG_ERR, "messages of a channel cannot be sent on")    \
 	X(RETURN_PATH, "return.path", LOG_CRIT, "the link is not one-way")                 \
 	X(TX_PERMISSIVE, "tx.permissive", LOG_WARNING,                                     \
 	  "the sender runs without its full sandbox")                                      \

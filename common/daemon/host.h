@@ -31,6 +31,16 @@ KM_MUST_CHECK int host_find_interface(const char *name, struct host_interface *o
  * where the kernel does not tell. */
 bool host_has_address(const uint8_t ip[4]);
 
+/*
+ * By which interface the host would send to the IPv4 address now; loopback for one of its own.
+ * -1 with errno when it would not (ENETUNREACH, EHOSTUNREACH, ...).
+ */
+KM_MUST_CHECK int host_route(const uint8_t ip[4], unsigned *index);
+
+/* Whether the interface UPPER is LOWER, or stands on it: a VLAN, bridge or bond of it. One
+ * floor up, as far as /sys tells. */
+bool host_stands_on(const char *upper, const char *lower);
+
 /* Opens /sys/class/net/NAME/statistics/COUNTER read-only; -1 where that is not to be had. */
 int host_open_counter(const char *name, const char *counter);
 

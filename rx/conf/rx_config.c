@@ -54,6 +54,30 @@ static struct carrier_end convert_end(const struct conf_endpoint *from)
 	return to;
 }
 
+static void convert_datagram(struct rx_config_datagram *to,
+			     const struct rx_raw_channel *from)
+{
+	memcpy(to->name, from->name, sizeof(from->name));
+	memcpy(to->owner, from->owner, sizeof(to->owner));
+	memcpy(to->purpose, from->purpose, sizeof(to->purpose));
+	memcpy(to->classification, from->classification, sizeof(to->classification));
+	to->number = (uint16_t)from->number;
+	to->deliver = convert_end(&from->deliver);
+	to->hold_ns = from->hold_back_ns;
+}
+
+static void convert_channels(struct rx_config *to, const struct rx_raw *from)
+{
+	for (uint32_t i = 0; i < from->channels && i < WIRE_CHANNELS_MAX; i++) {
+		const struct rx_raw_channel *c = &from->channel[i];
+
+		if (c->kind != RX_KIND_DATAGRAM)
+			convert_channel(&to->channel[to->channels++], c);
+		else if (to->datagrams < RX_DATAGRAMS_MAX)
+			convert_datagram(&to->datagram[to->datagrams++], c);
+	}
+}
+
 static void convert(struct rx_config *to, const struct rx_raw *from)
 {
 	memset(to, 0, sizeof(*to));
@@ -85,8 +109,7 @@ static void convert(struct rx_config *to, const struct rx_raw *from)
 	for (uint32_t i = 0; i < from->trust.n && i < RX_TRUSTED_MAX; i++)
 		(void)snprintf(to->trust[to->trusted++], RX_PATH_LEN, "%s",
 			       from->trust.item[i]);
-	for (uint32_t i = 0; i < from->channels && i < WIRE_CHANNELS_MAX; i++)
-		convert_channel(&to->channel[to->channels++], &from->channel[i]);
+	convert_channels(to, from);
 }
 
 /* SHA-256 of the effective values: the dump without the comments that say where from. */
@@ -291,4 +314,14 @@ const struct rx_config_channel *rx_config_channel(const struct rx_config *config
 		if (config->channel[i].number == number)
 			return &config->channel[i];
 	return NULL;
+}
+
+const char *rx_config_name(const struct rx_config *config, uint16_t number)
+{
+	const struct rx_config_channel *channel = rx_config_channel(config, number);
+
+	for (unsigned i = 0; !channel && i < config->datagrams; i++)
+		if (config->datagram[i].number == number)
+			return config->datagram[i].name;
+	return channel ? channel->name : NULL;
 }

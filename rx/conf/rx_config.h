@@ -17,6 +17,7 @@
 #include "km_err.h"
 #include "manifest.h"
 #include "segment.h"
+#include "sink.h"
 #include "wire_limits.h"
 
 #define RX_PATH_LEN 512u
@@ -55,6 +56,21 @@ struct rx_config_channel {
 	unsigned fec_k, fec_m, depth_max; /* the transmitter's; only to judge the pool */
 };
 
+#define RX_DATAGRAMS_MAX SINK_CHANNELS
+/* Memory of a datagram channel for what is held back: decode/order.h's cells and table. */
+#define RX_DATAGRAM_HOLD (5u << 20)
+
+/* kind = datagram: messages go on by UDP to one consumer. */
+struct rx_config_datagram {
+	char name[MANIFEST_NAME_MAX + 1];
+	uint16_t number;
+	char owner[MANIFEST_TEXT_MAX + 1];
+	char purpose[MANIFEST_TEXT_MAX + 1];
+	char classification[MANIFEST_TEXT_MAX + 1];
+	struct carrier_end deliver; /* the consumer; never by the diode port */
+	uint64_t hold_ns;	    /* a gap holds back what is behind it so long: 50 ms */
+};
+
 struct rx_config {
 	char name[64];
 	char interface[16];
@@ -82,8 +98,11 @@ struct rx_config {
 	int log_level;
 	uint64_t summary_ns; /* 60 s */
 
-	struct rx_config_channel channel[WIRE_CHANNELS_MAX];
+	/* by kind; together at most WIRE_CHANNELS_MAX, numbers and names unique over both */
+	struct rx_config_channel channel[WIRE_CHANNELS_MAX]; /* files */
 	unsigned channels;
+	struct rx_config_datagram datagram[RX_DATAGRAMS_MAX];
+	unsigned datagrams;
 
 	uint8_t digest[32];
 };
@@ -109,7 +128,10 @@ void rx_config_intake_plan(const struct rx_config *config, struct intake_plan *p
 uint32_t rx_config_symbol_size(const struct rx_config *config);
 uint32_t rx_config_link_header_len(const struct rx_config *config); /* 14 or 18 */
 
-/* The configured channel NUMBER, or NULL. */
+/* The configured files channel NUMBER, or NULL. */
 const struct rx_config_channel *rx_config_channel(const struct rx_config *config, uint16_t number);
+
+/* Name of the channel NUMBER of any kind, or NULL. */
+const char *rx_config_name(const struct rx_config *config, uint16_t number);
 
 #endif

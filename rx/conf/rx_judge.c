@@ -54,20 +54,17 @@ static void judge_paths(const struct rx_raw *raw, struct conf_report *report, ui
 	}
 }
 
-static void judge_channel(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
+static void judge_files(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
 {
 	const struct rx_raw_channel *c = &raw->channel[i];
 	int file_mode = rx_parse_mode(c->file_mode), dir_mode = rx_parse_mode(c->dir_mode);
 
-	for (uint32_t j = 0; j < i; j++)
-		if (c->number != 0 && raw->channel[j].number == c->number)
-			conf_report_add(report, raw, "channel", i, "number",
-					"is already the number of channel %s",
-					raw->channel[j].name);
-	if (!host_name_is_plain(c->name))
+	if (c->root[0] == '\0')
 		conf_report_add(report, raw, "channel", i, NULL,
-				"a channel's name is made of letters, digits, '-', '_' and "
-				"'.', and does not begin with '.': it names a directory");
+				"kind = files needs the key root");
+	if (c->deliver.port != 0)
+		conf_report_add(report, raw, "channel", i, "deliver",
+				"has no use with kind = files");
 	if (file_mode < 0 || (file_mode & 0400) == 0 || (file_mode & 0133) != 0)
 		conf_report_add(
 			report, raw, "channel", i, "file_mode",
@@ -83,6 +80,46 @@ static void judge_channel(const struct rx_raw *raw, struct conf_report *report, 
 		conf_report_add(report, raw, "channel", i, "fec_k",
 				"fec_k and fec_m together are at most %u", WIRE_FEC_POINTS);
 	judge_paths(raw, report, i);
+}
+
+static void judge_datagram(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	const struct rx_raw_channel *c = &raw->channel[i];
+	uint32_t before = 0;
+
+	if (c->root[0] != '\0')
+		conf_report_add(report, raw, "channel", i, "root",
+				"has no use with kind = datagram");
+	if (c->deliver.port == 0)
+		conf_report_add(report, raw, "channel", i, NULL,
+				"kind = datagram needs the key deliver");
+	if (c->deliver.ip[0] >= 224)
+		conf_report_add(report, raw, "channel", i, "deliver",
+				"is a group, broadcast or reserved address: name one host");
+	for (uint32_t j = 0; j < i; j++)
+		before += raw->channel[j].kind == RX_KIND_DATAGRAM;
+	if (before >= RX_DATAGRAMS_MAX)
+		conf_report_add(report, raw, "channel", i, "kind",
+				"there are at most %u datagram channels", RX_DATAGRAMS_MAX);
+}
+
+static void judge_channel(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	const struct rx_raw_channel *c = &raw->channel[i];
+
+	for (uint32_t j = 0; j < i; j++)
+		if (c->number != 0 && raw->channel[j].number == c->number)
+			conf_report_add(report, raw, "channel", i, "number",
+					"is already the number of channel %s",
+					raw->channel[j].name);
+	if (!host_name_is_plain(c->name))
+		conf_report_add(report, raw, "channel", i, NULL,
+				"a channel's name is made of letters, digits, '-', '_' and "
+				"'.', and does not begin with '.': it names a directory");
+	if (c->kind == RX_KIND_DATAGRAM)
+		judge_datagram(raw, report, i);
+	else
+		judge_files(raw, report, i);
 }
 
 static void judge_trust(const struct rx_raw *raw, struct conf_report *report)
@@ -109,6 +146,8 @@ void rx_judge_pool(const struct rx_raw *raw, uint32_t mtu, struct conf_report *r
 		const struct rx_raw_channel *c = &raw->channel[i];
 		uint64_t slots = rx_window_slots(c->fec_k, c->fec_m, c->fec_depth);
 
+		if (c->kind == RX_KIND_DATAGRAM)
+			slots = 0; /* a block of those is small beside any pool */
 		if (slots <= most)
 			continue;
 		most = slots;

@@ -2,6 +2,7 @@
 #include "rx_probe.h"
 
 #include <inttypes.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "ask.h"
@@ -50,6 +51,36 @@ void rx_probe_address(struct rx_parse *parse)
 				"off the interface, or use another one");
 }
 
+enum rx_deliver rx_probe_deliver(const struct rx_config_datagram *conf, const char *diode,
+				 char interface[16])
+{
+	unsigned index;
+
+	if (host_route(conf->deliver.ip, &index) != 0 || !if_indextoname(index, interface))
+		return RX_DELIVER_NONE;
+	return host_stands_on(interface, diode) ? RX_DELIVER_DIODE : RX_DELIVER_OK;
+}
+
+void rx_probe_consumers(struct rx_parse *parse)
+{
+	char interface[IF_NAMESIZE];
+	uint32_t place = 0;
+
+	for (uint32_t i = 0; i < parse->raw.channels; i++) {
+		if (parse->raw.channel[i].kind != RX_KIND_DATAGRAM)
+			continue;
+		if (place < parse->config.datagrams &&
+		    rx_probe_deliver(&parse->config.datagram[place++],
+				     parse->config.interface,
+				     interface) == RX_DELIVER_DIODE)
+			conf_report_add(
+				&parse->report, &parse->raw, "channel", i, "deliver",
+				"would be reached by %s, the diode port, which never "
+				"sends: correct it, or the host's routes",
+				interface);
+	}
+}
+
 void rx_probe_kernel(struct rx_parse *parse)
 {
 	struct fec_choice choice = {.why = ""};
@@ -92,8 +123,9 @@ void rx_probe_files(struct rx_parse *parse)
 
 	probe_dir(parse, "receiver", 0, "state_dir", config->state_dir);
 	probe_dir(parse, "receiver", 0, "run_dir", config->run_dir);
-	for (uint32_t i = 0; i < config->channels; i++)
-		probe_dir(parse, "channel", i, "root", config->channel[i].root);
+	for (uint32_t i = 0; i < parse->raw.channels; i++)
+		if (parse->raw.channel[i].kind == RX_KIND_FILES)
+			probe_dir(parse, "channel", i, "root", parse->raw.channel[i].root);
 	if (keys_init(&err) != 0 || keys_box_load(&key, config->key, &err) != 0)
 		conf_report_add(&parse->report, &parse->raw, "receiver", 0, "key", "%s",
 				err.text);
@@ -117,6 +149,8 @@ void rx_probe_memory(const struct rx_config *config, struct rx_memory *memory)
 	memory->pool = segment_bytes(&segment);
 	memory->hold = config->hold_bytes;
 	memory->messages = deliver_bytes() + ask_bytes();
+	memory->messages += config->datagrams ? sink_bytes() : 0;
+	memory->hold += config->datagrams * (uint64_t)RX_DATAGRAM_HOLD;
 	memory->total = memory->ring + memory->pool + memory->hold + memory->messages;
 }
 
@@ -138,6 +172,18 @@ static double mib(uint64_t bytes)
 	return (double)bytes / (1 << 20);
 }
 
+static void report_datagram(const struct rx_config_datagram *d, FILE *out)
+{
+	const uint8_t *ip = d->deliver.ip;
+
+	(void)fprintf(
+		out,
+		"channel %s: number %u, datagrams to %u.%u.%u.%u:%u, held back at most "
+		"%" PRIu64 " ms\n",
+		d->name, d->number, ip[0], ip[1], ip[2], ip[3], d->deliver.port,
+		d->hold_ns / 1000000);
+}
+
 static void report_pool(const struct rx_config *config, FILE *out)
 {
 	uint64_t stride = rx_slot_stride(config->mtu);
@@ -153,7 +199,9 @@ static void report_pool(const struct rx_config *config, FILE *out)
 			      "pool\n",
 			      c->name, c->number, mib(bytes));
 	}
-	if (config->channels == 0)
+	for (unsigned i = 0; i < config->datagrams; i++)
+		report_datagram(&config->datagram[i], out);
+	if (config->channels + config->datagrams == 0)
 		(void)fprintf(out, "channels: none, nothing will be published\n");
 	if (wanted > config->pool_bytes)
 		(void)fprintf(

@@ -22,6 +22,20 @@ KM_MUST_CHECK int rx_probe_link(struct rx_parse *parse, struct host_interface *p
 /* Framing udp: adds a finding when this host has the destination address. */
 void rx_probe_address(struct rx_parse *parse);
 
+enum rx_deliver {
+	RX_DELIVER_OK,
+	RX_DELIVER_NONE,  /* no route now; errno says why */
+	RX_DELIVER_DIODE, /* the diode port would send */
+};
+
+/* By which interface the consumer of a channel would be reached now; its name into
+ * interface[16]. */
+enum rx_deliver rx_probe_deliver(const struct rx_config_datagram *conf, const char *diode,
+				 char interface[16]);
+
+/* Adds a finding for a consumer that is reached by the diode port. */
+void rx_probe_consumers(struct rx_parse *parse);
+
 /* Adds a finding when the erasure coder asked for cannot be had on this processor. */
 void rx_probe_kernel(struct rx_parse *parse);
 

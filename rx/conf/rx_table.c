@@ -5,7 +5,11 @@
 #include "fec.h"
 #include "log.h"
 
-static const struct conf_name kinds[] = {{"files", 0}, {NULL, 0}};
+static const struct conf_name kinds[] = {
+	{"files", RX_KIND_FILES},
+	{"datagram", RX_KIND_DATAGRAM},
+	{NULL, 0},
+};
 
 static const struct conf_name framings[] = {
 	{"ethernet", RX_FRAMING_ETHERNET},
@@ -134,15 +138,18 @@ static const struct conf_row channel_rows[] = {
 	CHANNEL(number, "number", CONF_U64, .required = true, .min = 1, .max = 65535,
 		.help = "Number of the channel on the wire; the same on both sides."),
 	CHANNEL(kind, "kind", CONF_ENUM, .required = true, .names = kinds,
-		.help = "What the channel carries: files."),
+		.help = "What the channel carries: files, or datagrams (UDP messages). "
+			"Keys "
+			"of the other kind are ignored."),
 	CHANNEL(owner, "owner", CONF_STRING, .required = true,
 		.help = "Who answers for the data on this side."),
 	CHANNEL(purpose, "purpose", CONF_STRING, .required = true,
 		.help = "What the data is for."),
 	CHANNEL(classification, "classification", CONF_STRING, .required = true,
 		.help = "Classification of the data."),
-	CHANNEL(root, "root", CONF_PATH, .required = true,
-		.help = "Directory of the channel: verified files appear below tree, their "
+	CHANNEL(root, "root", CONF_PATH,
+		.help = "Directory of a files channel, which needs it: verified files "
+			"appear below tree, their "
 			"manifests in manifests, former contents in generations."),
 	CHANNEL(replace, "replace", CONF_ENUM, .def = "generation", .names = replaces,
 		.help = "A path sent again: generation puts the new content in place and "
@@ -169,6 +176,14 @@ static const struct conf_row channel_rows[] = {
 	CHANNEL(fec_depth, "fec_depth", CONF_U64, .def = "63", .min = 1,
 		.max = WIRE_DEPTH_MAX,
 		.help = "The transmitter's fec_depth, for the same purpose."),
+	CHANNEL(deliver, "deliver", CONF_ENDPOINT,
+		.help = "IPv4 address and UDP port to which a datagram channel, which "
+			"needs "
+			"it, sends its messages. Never reached by the diode port."),
+	CHANNEL(hold_back_ns, "hold_back", CONF_DURATION, .def = "50 ms", .min = NS_MS,
+		.max = 10 * NS_S,
+		.help = "How long a missing message may hold back those behind it, in the "
+			"hope of repair; longer than the transmitter's close."),
 };
 
 static const struct conf_section sections[] = {
@@ -186,7 +201,7 @@ static const struct conf_section sections[] = {
 	 .arg_offset = offsetof(struct rx_raw_channel, name),
 	 .rows = channel_rows,
 	 .n_rows = KM_COUNT(channel_rows),
-	 .help = "One flow of files. There is none by default."},
+	 .help = "One flow of files or datagrams. There is none by default."},
 };
 
 const struct conf_table rx_table = {sections, KM_COUNT(sections)};

@@ -14,6 +14,8 @@
 #include "conf.h"
 #include "rx_config.h"
 
+enum rx_kind { RX_KIND_FILES, RX_KIND_DATAGRAM };
+
 /* As written in the file: the types of conf.h. */
 struct rx_raw_channel {
 	char name[CONF_NAME_MAX];
@@ -30,6 +32,8 @@ struct rx_raw_channel {
 	uint64_t min_free;
 	char file_mode[8], dir_mode[8];
 	uint64_t fec_k, fec_m, fec_depth;
+	struct conf_endpoint deliver;
+	uint64_t hold_back_ns;
 };
 
 struct rx_raw {

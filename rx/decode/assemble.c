@@ -55,6 +55,16 @@ static bool put_ledger(struct deliver_msg *msg, const struct assemble_symbol *s,
 	return true;
 }
 
+/* A record of a live channel; it has no others. */
+static bool put_live(const struct assemble_symbol *s, const struct record *r)
+{
+	if (r->type != RECORD_MESSAGE || s->stream != FRAME_STREAM_DATA)
+		return false;
+	live_take(s->live, s->channel_index, s->session_index, &r->message, s->window,
+		  s->lane == 0);
+	return true;
+}
+
 bool assemble_deliver(const struct assemble_symbol *s, struct delivery *d,
 		      struct decode_counts *counts)
 {
@@ -70,13 +80,16 @@ bool assemble_deliver(const struct assemble_symbol *s, struct delivery *d,
 			.stream = s->stream,
 			.session = s->session,
 		};
+		const bool live = live_owns(s->live, s->channel_index);
 		bool ours = false;
 
 		if (rc == KM_ERR_NOTFOUND) {
 			counts->v[COUNT_RECORDS_UNKNOWN]++;
 			continue;
 		}
-		if (s->stream == FRAME_STREAM_DATA)
+		if (live)
+			ours = put_live(s, &r);
+		else if (s->stream == FRAME_STREAM_DATA)
 			ours = put_data(&msg, s, &r);
 		else if (s->stream == FRAME_STREAM_LEDGER)
 			ours = put_ledger(&msg, s, &r);
@@ -85,7 +98,8 @@ bool assemble_deliver(const struct assemble_symbol *s, struct delivery *d,
 			continue;
 		}
 		counts->v[COUNT_RECORDS]++;
-		delivery_push(d, &msg);
+		if (!live)
+			delivery_push(d, &msg);
 	}
 	if (rc == KM_ERR_EMPTY)
 		return true;

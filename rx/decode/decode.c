@@ -37,8 +37,9 @@ struct decode {
 	struct rx_config config;
 	struct rx_engine engine;
 	struct stats_map stats_map;
-	struct stats_writer stats;
-	struct shm_map deliver, ask, segment, pump;
+	struct stats_writer stats, live;
+	char live_name[LIVE_CHANNELS * LIVE_COUNT][STATS_NAME_MAX];
+	struct shm_map deliver, ask, segment, pump, sink;
 	bool is_xdp;	    /* `--intake xdp` */
 	bool has_port;	    /* RX_FD_PORT_TX is there */
 	uint64_t port_sent; /* of it, last seen */
@@ -78,6 +79,11 @@ static void make_plan(const struct decode *d, struct rx_engine_plan *plan)
 	plan->channels = c->channels;
 	for (unsigned i = 0; i < c->channels; i++)
 		plan->channel[i] = c->channel[i].number;
+	/* a recording is looked at: nothing of it goes out by a socket */
+	for (unsigned i = 0; i < c->datagrams && !plan->replay; i++) {
+		plan->live_hold_ns[plan->live++] = c->datagram[i].hold_ns;
+		plan->channel[plan->channels++] = c->datagram[i].number;
+	}
 	rx_config_segment_plan(c, &plan->segment);
 	rx_config_intake_plan(c, &plan->intake);
 }
@@ -101,6 +107,8 @@ static int map_shared(struct decode *d, const struct rx_engine_plan *plan,
 	if (shm_map(&d->segment, RX_FD_SEGMENT, segment_bytes(&plan->segment),
 		    flags | SHM_MAP_HUGE_HINT, err) != 0)
 		return km_err_prefix(err, "window segment");
+	if (plan->live > 0 && shm_map(&d->sink, RX_FD_SINK, sink_bytes(), flags, err) != 0)
+		return km_err_prefix(err, "messages to the sink");
 	if (!is_socket(RX_FD_INTAKE) &&
 	    shm_map(&d->pump, RX_FD_INTAKE, intake_pump_bytes(&plan->intake), flags, err) !=
 		    0)
@@ -167,6 +175,7 @@ static int open_engine(struct decode *d, const struct rx_engine_plan *plan,
 		.deliver = d->deliver.p,
 		.ask = d->ask.p,
 		.pump = d->pump.p,
+		.sink = d->sink.p,
 	};
 
 	if (rx_engine_init(&d->engine, plan, &maps, wait_for_publish, d, clock_mono_ns(),
@@ -175,6 +184,29 @@ static int open_engine(struct decode *d, const struct rx_engine_plan *plan,
 	if (!maps.pump && open_rings(d, plan, err) != 0)
 		return -1;
 	decode_counts_load(&d->engine.counts, &d->stats);
+	return 0;
+}
+
+/* "ch7_delivered": rows of the live channels; a decode before us goes on. */
+static int claim_live(struct decode *d, struct km_err *err)
+{
+	static const char *const rows[] = {LIVE_COUNTS(STATS_NAME_ROW)};
+	const char *names[LIVE_CHANNELS * LIVE_COUNT];
+	struct live *live = &d->engine.live;
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < live->channels; i++) {
+		for (unsigned row = 0; row < LIVE_COUNT; row++, n++) {
+			(void)snprintf(d->live_name[n], STATS_NAME_MAX, "ch%u_%s",
+				       live->channel[i].number, rows[row]);
+			names[n] = d->live_name[n];
+		}
+	}
+	if (stats_claim(&d->stats_map, &d->live, RX_STATS_LIVE, "live", names, n, err) != 0)
+		return km_err_prefix(err, "counters page");
+	for (uint32_t at = 0; at < n; at++)
+		live->channel[at / LIVE_COUNT].count[at % LIVE_COUNT] =
+			stats_get(&d->live, at);
 	return 0;
 }
 
@@ -225,7 +257,8 @@ static int set_up(struct decode *d, struct km_err *err)
 	intake = host_arg(d->ctx->argc, d->ctx->argv, "--intake");
 	d->is_xdp = intake && strcmp(intake, "xdp") == 0;
 	prepare_heap();
-	if (map_shared(d, &plan, err) != 0 || open_engine(d, &plan, err) != 0)
+	if (map_shared(d, &plan, err) != 0 || open_engine(d, &plan, err) != 0 ||
+	    claim_live(d, err) != 0)
 		return -1;
 	d->has_port = read_port(&d->port_sent);
 	(void)snprintf(extra, sizeof(extra),
@@ -274,6 +307,9 @@ static void store_counts(struct decode *d)
 			? clock_real_ns() - (e->now_ns - e->sessions.heard_ns)
 			: 0;
 	decode_counts_store(&e->counts, &d->stats);
+	for (uint32_t i = 0; i < e->live.channels * LIVE_COUNT; i++)
+		stats_set(&d->live, i,
+			  e->live.channel[i / LIVE_COUNT].count[i % LIVE_COUNT]);
 }
 
 /* The recording is at its end: answers still to come, then everything is final. */

@@ -22,19 +22,22 @@ static void lay(struct rx_engine *e, uint8_t *segment)
 	windows_lay(&e->windows, RX_SESSIONS_MAX, p->channels, &p->segment, segment,
 		    &e->arena);
 	rx_sessions_lay(&e->sessions, &e->arena);
+	live_lay(&e->live, p->channels - p->live, p->channel + p->channels - p->live,
+		 p->live_hold_ns, p->live, &e->arena);
 }
 
 static void link_parts(struct rx_engine *e, uint64_t now_ns)
 {
 	struct rx_sessions *ss = &e->sessions;
 
-	windows_link(&e->windows, &e->delivery, &e->counts);
+	windows_link(&e->windows, &e->delivery, &e->live, &e->counts);
 	for (unsigned i = 0; i < 65536; i++)
 		ss->channel_index[i] = RX_CHANNEL_NONE;
 	for (unsigned i = 0; i < e->plan.channels; i++)
 		ss->channel_index[e->plan.channel[i]] = (uint16_t)i;
 	ss->channel_numbers = e->plan.channel;
 	ss->windows = &e->windows;
+	ss->live = &e->live;
 	ss->asker = &e->asker;
 	ss->delivery = &e->delivery;
 	ss->counts = &e->counts;
@@ -55,6 +58,9 @@ static int attach(struct rx_engine *e, const struct rx_engine_maps *maps,
 	if (rc != KM_OK)
 		return km_err_set(err, EX_SOFTWARE, "ring to publish: %s", km_rc_name(rc));
 	ring_set_bells(&e->delivery.ring, &bells->publish, &bells->decode);
+	rc = live_attach(&e->live, maps->sink, sink_bytes(), &e->delivery);
+	if (rc != KM_OK)
+		return km_err_set(err, EX_SOFTWARE, "ring to the sink: %s", km_rc_name(rc));
 	rc = asker_attach(&e->asker, maps->ask, &e->counts, &e->delivery);
 	if (rc != KM_OK)
 		return km_err_set(err, EX_SOFTWARE, "rings to the keeper: %s",
@@ -203,6 +209,7 @@ unsigned rx_engine_step(struct rx_engine *e, uint64_t now_ns)
 	unsigned done;
 
 	e->now_ns = now_ns;
+	live_tick(&e->live, now_ns);
 	done = take_realtime(e);
 	done += take_frames(e, &e->feed, e->realtime.form ? e->run : RX_ENGINE_BATCH);
 	asker_poll(&e->asker, accepted, e, now_ns);
@@ -216,6 +223,12 @@ unsigned rx_engine_step(struct rx_engine *e, uint64_t now_ns)
 
 int rx_engine_idle_ms(const struct rx_engine *e)
 {
+	const uint64_t next = live_next(&e->live);
+
+	/* a gap of a live channel is given up to the millisecond */
+	if (next < e->now_ns + IDLE_MS * CLOCK_NS_PER_MS)
+		return next <= e->now_ns ? 1
+					 : (int)((next - e->now_ns) / CLOCK_NS_PER_MS) + 1;
 	return asker_waiting(&e->asker) ? IDLE_ASKED_MS : IDLE_MS;
 }
 

@@ -19,6 +19,7 @@
 #include "feed.h"
 #include "hold.h"
 #include "km_err.h"
+#include "live.h"
 #include "rx_arena.h"
 #include "rx_session.h"
 #include "segment.h"
@@ -38,6 +39,8 @@ struct rx_engine_plan {
 	struct carrier_udp path;
 	unsigned channels;
 	uint16_t channel[WIRE_CHANNELS_MAX]; /* numbers, each once, none 0 */
+	unsigned live; /* the last so many of these channels are live ones */
+	uint64_t live_hold_ns[LIVE_CHANNELS];
 	uint64_t hold_bytes;
 	uint64_t silent_ns;
 	struct segment_plan segment;
@@ -55,6 +58,7 @@ struct rx_engine {
 	struct delivery delivery;
 	struct asker asker;
 	struct windows windows;
+	struct live live;
 	struct hold hold;
 	struct rx_sessions sessions;
 	uint8_t *bounce;
@@ -69,6 +73,7 @@ struct rx_engine_maps {
 	uint8_t *segment; /* segment_bytes() */
 	void *deliver;	  /* deliver_bytes(), ring formatted */
 	void *ask;	  /* ask_bytes(), rings formatted */
+	void *sink;	  /* sink_bytes(), ring formatted; NULL: nothing takes live messages */
 	void *pump;	  /* intake_pump_bytes(), or NULL: feed_ring_open() follows, and
 			   * feed_slots_open() where there are two rings; or
 			   * feed_xdp_open() */

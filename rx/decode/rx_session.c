@@ -92,6 +92,16 @@ static uint64_t lane_floor(const struct ask_answer *answer, uint16_t number)
 	return 0;
 }
 
+/* Frames of its live channels were opened by a process before this one. */
+static bool joined(const struct ask_answer *answer)
+{
+	bool any = false;
+
+	for (unsigned i = FRAME_CLASS_REALTIME; i < WIRE_LANES_MAX; i += WIRE_LANE_CLASSES)
+		any = any || lane_floor(answer, (uint16_t)i) > 0;
+	return any;
+}
+
 static bool lanes_open(struct rx_sessions *ss, struct rx_session *s,
 		       const struct ask_answer *answer)
 {
@@ -143,6 +153,7 @@ static void settle(struct rx_sessions *ss, struct rx_session *s)
 	unsigned at = (unsigned)(s - ss->session);
 
 	windows_session_end(ss->windows, at, s->tag, ss->channel_numbers);
+	live_session_end(ss->live, at);
 	for (unsigned i = 0; i < RX_SESSION_LANES; i++)
 		account_end(&s->lane[i].account);
 	say_floors(ss, s);
@@ -242,6 +253,8 @@ bool rx_sessions_accept(void *ctx, const struct asker_entry *entry,
 	s->state = RX_SESSION_LIVE;
 	ss->tags[s - ss->session] = s->tag;
 	windows_session_begin(ss->windows, (unsigned)(s - ss->session));
+	live_session_begin(ss->live, (unsigned)(s - ss->session), s->tag, s->epoch,
+			   joined(answer));
 	replace_older(ss, s, now_ns);
 	if (!ss->current || ss->current == s || s->epoch >= ss->current->epoch)
 		ss->current = s;
@@ -311,12 +324,25 @@ static void take_heads(struct rx_sessions *ss, const struct rx_session *s,
 		.a = h->manifests,
 	};
 
-	if (ss->channel_index[h->channel] == RX_CHANNEL_NONE) {
+	if (ss->channel_index[h->channel] == RX_CHANNEL_NONE ||
+	    live_owns(ss->live, ss->channel_index[h->channel])) {
 		ss->counts->v[COUNT_CHANNEL_UNKNOWN]++;
 		return;
 	}
 	memcpy(msg.head, h->head, sizeof(msg.head));
 	delivery_push(ss->delivery, &msg);
+}
+
+static void take_live(struct rx_sessions *ss, const struct rx_session *s,
+		      const struct record_live *l)
+{
+	const uint16_t index = ss->channel_index[l->channel];
+
+	if (index == RX_CHANNEL_NONE || !live_owns(ss->live, index)) {
+		ss->counts->v[COUNT_CHANNEL_UNKNOWN]++;
+		return;
+	}
+	live_told(ss->live, index, (unsigned)(s - ss->session), l);
 }
 
 static void take_close(struct rx_sessions *ss, const struct rx_session *s,
@@ -350,6 +376,9 @@ static bool take_control(struct rx_sessions *ss, struct rx_session *s,
 		return true;
 	case RECORD_CLOSE:
 		take_close(ss, s, &r->close, now_ns);
+		return true;
+	case RECORD_LIVE:
+		take_live(ss, s, &r->live);
 		return true;
 	default:
 		ss->counts->v[COUNT_RECORDS]--;

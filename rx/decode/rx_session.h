@@ -80,6 +80,7 @@ struct rx_sessions {
 	uint16_t *channel_index;	/* by channel number: 65,536 rows */
 	const uint16_t *channel_numbers;
 	struct windows *windows;
+	struct live *live;
 	struct asker *asker;
 	struct delivery *delivery;
 	struct decode_counts *counts;

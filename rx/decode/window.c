@@ -18,14 +18,18 @@ static void bit_set(uint8_t *bits, uint32_t i)
 
 /* Hand the records in SLOT to publish; LEN bytes, the rest up to the symbol size is
  * zero. */
-static void deliver(struct windows *ws, const struct window_where *where, uint16_t lane,
-		    uint32_t slot, size_t len, uint64_t *last_msg)
+static void deliver(struct windows *ws, const struct window_where *where, uint32_t window,
+		    uint16_t lane, uint32_t slot, size_t len, uint64_t *last_msg)
 {
 	struct assemble_symbol s = {
 		.session = where->tag,
 		.channel = where->channel,
 		.lane = lane,
 		.stream = where->stream,
+		.live = ws->live,
+		.channel_index = where->channel_index,
+		.session_index = where->session,
+		.window = window,
 		.p = pool_at(&ws->pool, slot),
 		.len = len,
 		.pos = pool_pos(&ws->pool, slot),
@@ -144,7 +148,8 @@ static void repair(struct windows *ws, struct window *w, unsigned block)
 	}
 	ws->counts->v[COUNT_SYMBOLS_REPAIRED] += job.missing;
 	for (unsigned i = 0; i < job.missing; i++)
-		deliver(ws, &w->where, 0, job.filled[i], w->symbol_size, &w->last_msg);
+		deliver(ws, &w->where, w->number, 0, job.filled[i], w->symbol_size,
+			&w->last_msg);
 }
 
 /* After a symbol of BLOCK came: is it whole, or can it be made whole? */
@@ -185,7 +190,7 @@ static void take_source(struct windows *ws, struct window *w, const struct frame
 	w->sources++;
 	ws->counts->v[COUNT_SYMBOLS_TAKEN]++;
 	link_slot(ws, w, &w->block[block], slot, h->index / h->depth, false);
-	deliver(ws, &w->where, h->lane, slot, h->length, &w->last_msg);
+	deliver(ws, &w->where, w->number, h->lane, slot, h->length, &w->last_msg);
 	look_at_block(ws, w, block);
 }
 
@@ -232,7 +237,7 @@ static void take_stray(struct windows *ws, const struct window_where *where,
 		return;
 	}
 	ws->counts->v[COUNT_SYMBOLS_STRAY]++;
-	deliver(ws, where, h->lane, slot, h->length, &last_msg);
+	deliver(ws, where, h->window, h->lane, slot, h->length, &last_msg);
 	s = &ws->stray[ws->stray_head++ % WINDOW_STRAYS];
 	s->slot = slot;
 	s->msg = last_msg;

@@ -36,6 +36,7 @@
 #include "delivery.h"
 #include "fec.h"
 #include "frame.h"
+#include "live.h"
 #include "pool.h"
 #include "record.h"
 #include "rx_arena.h"
@@ -134,6 +135,7 @@ struct windows {
 	uint8_t *work; /* FEC_SCRATCH_MAX */
 	uint64_t opened;
 	struct delivery *delivery;
+	struct live *live; /* NULL: there are no live channels */
 	struct decode_counts *counts;
 };
 
@@ -141,7 +143,7 @@ struct windows {
  * measuring). */
 void windows_lay(struct windows *ws, unsigned sessions, unsigned channels,
 		 const struct segment_plan *plan, uint8_t *segment, struct rx_arena *arena);
-void windows_link(struct windows *ws, struct delivery *delivery,
+void windows_link(struct windows *ws, struct delivery *delivery, struct live *live,
 		  struct decode_counts *counts);
 
 /* A slot for a symbol to be opened into: waits for publish, or evicts, when there is

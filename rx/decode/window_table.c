@@ -336,10 +336,11 @@ void windows_lay(struct windows *ws, unsigned sessions, unsigned channels,
 	pool_lay(&ws->pool, plan, segment, arena);
 }
 
-void windows_link(struct windows *ws, struct delivery *delivery,
+void windows_link(struct windows *ws, struct delivery *delivery, struct live *live,
 		  struct decode_counts *counts)
 {
 	ws->delivery = delivery;
+	ws->live = live;
 	ws->counts = counts;
 }
 

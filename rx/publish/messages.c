@@ -469,12 +469,12 @@ enum km_rc messages_take(struct messages *m, const struct deliver_msg *raw, uint
 	default:
 		break;
 	}
-	if (msg.type < DELIVER_SESSION || msg.type > DELIVER_ALARM)
+	if (msg.type < DELIVER_SESSION || msg.type > DELIVER_LIVE)
 		return messages_violation(m, &msg, "unknown type");
 	flow = messages_flow(m, msg.channel);
 	if (msg.type == DELIVER_WINDOW && flow)
 		flow->damage_ns = clock_add(now_ns, MESSAGES_DAMAGE_NS);
-	if (!voice_tell(m->voice, &msg, flow ? flow->conf->name : NULL))
+	if (!voice_tell(m->voice, &msg, rx_config_name(m->voice->config, msg.channel)))
 		voice_add(m->voice, VOICE_REFUSED, 1);
 	return KM_OK;
 }

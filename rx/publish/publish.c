@@ -88,8 +88,11 @@ static int publish_open_state(struct publish *p, struct stats_map *stats,
 					"state_dir %s: make it and give it to "
 					"our user",
 					p->config->state_dir);
-	return voice_init(&p->shared.voice, stats, p->state_dir, p->config->summary_ns,
-			  err);
+	if (voice_init(&p->shared.voice, stats, p->state_dir, p->config->summary_ns, err) !=
+	    0)
+		return -1;
+	p->shared.voice.config = p->config;
+	return 0;
 }
 
 static int publish_open_flows(struct publish *p, struct km_err *err)

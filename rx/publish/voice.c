@@ -266,6 +266,40 @@ static bool voice_alarm(struct voice *v, const struct deliver_msg *m)
 	return true;
 }
 
+/* What became of messages of a live channel. */
+static bool voice_live(const struct deliver_msg *m, const char *name)
+{
+	if (m->a == 0 || m->a > m->b)
+		return false;
+	switch (m->chain) {
+	case DELIVER_LIVE_LOST:
+	case DELIVER_LIVE_SINK:
+		log_event(EVENT_LIVE_LOST,
+			  "messages were %s channel=%s session=%08" PRIx32
+			  " first=%" PRIu64 " last=%" PRIu64,
+			  m->chain == DELIVER_LIVE_LOST
+				  ? "lost on the link"
+				  : "dropped, the sink is behind",
+			  name, m->session, m->a, m->b);
+		return true;
+	case DELIVER_LIVE_JOINED:
+		log_event(EVENT_LIVE_JOINED,
+			  "taken up in the middle; of the messages before, what an earlier "
+			  "process of this receiver has not accounted for is lost channel=%s "
+			  "session=%08" PRIx32 " first=%" PRIu64,
+			  name, m->session, m->b + 1);
+		return true;
+	case DELIVER_LIVE_CLOSED:
+		log_event(EVENT_LIVE_CLOSED,
+			  "every message up to here is delivered or named channel=%s "
+			  "session=%08" PRIx32 " last=%" PRIu64,
+			  name, m->session, m->b);
+		return true;
+	default:
+		return false;
+	}
+}
+
 bool voice_tell(struct voice *v, const struct deliver_msg *m, const char *channel)
 {
 	const char *name = channel ? channel : "?";
@@ -302,6 +336,8 @@ bool voice_tell(struct voice *v, const struct deliver_msg *m, const char *channe
 		return voice_session_end(v, m);
 	case DELIVER_ALARM:
 		return voice_alarm(v, m);
+	case DELIVER_LIVE:
+		return voice_live(m, name);
 	default:
 		return false;
 	}

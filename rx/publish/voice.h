@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "deliver.h"
+#include "rx_config.h"
 #include "stats.h"
 
 #define VOICE_STATS(X)                                                                     \
@@ -57,10 +58,11 @@ enum voice_link {
 
 struct voice {
 	uint64_t count[VOICE_COUNT];
-	struct stats_map *map;	    /* NULL = none */
-	struct stats_writer writer; /* no entries = none */
-	int state_dir;		    /* STATE, borrowed; -1 = none */
-	int losses;		    /* STATE/losses */
+	struct stats_map *map;		/* NULL = none */
+	const struct rx_config *config; /* names of channels; the caller sets it */
+	struct stats_writer writer;	/* no entries = none */
+	int state_dir;			/* STATE, borrowed; -1 = none */
+	int losses;			/* STATE/losses */
 	uint64_t losses_len;
 	char *lost; /* lines not yet written */
 	size_t lost_len;

@@ -42,6 +42,18 @@ enum deliver_type {
 				 * a = symbols repaired, b = repairs left unused in its worst block */
 	DELIVER_SESSION_END = 21, /* session; a = 1 farewell, 2 replaced, 3 vanished */
 	DELIVER_ALARM = 22,	  /* a = enum deliver_alarm, b = count or detail */
+	DELIVER_LIVE = 23, /* channel, session, a..b = message numbers, both included,
+			    * chain = enum deliver_live */
+};
+
+/* What became of messages of a live channel. */
+enum deliver_live {
+	DELIVER_LIVE_LOST = 1, /* they did not come, or not whole */
+	DELIVER_LIVE_SINK = 2, /* they came, but the sink was behind: not sent on */
+	DELIVER_LIVE_JOINED =
+		3, /* a process before this one accounts for them, or nobody */
+	DELIVER_LIVE_CLOSED =
+		4, /* every one of them was handed on, named lost, or not ours */
 };
 
 enum deliver_alarm {
@@ -105,6 +117,11 @@ enum deliver_fd {
 	RX_FD_DELIVER = 8,
 	RX_FD_SEGMENT = 9,  /* read-only for publish */
 	RX_FD_PORT_TX = 10, /* decode: the interface's tx_packets, or absent */
+	/* 11 to 14: intake.h */
+	RX_FD_SINK =
+		15, /* decode, sink: the ring of sink.h, absent without live channels */
+	RX_FD_SINK_SOCKET =
+		16, /* sink: a connected socket for each datagram channel, or absent */
 };
 enum deliver_stats_block {
 	RX_STATS_SUPERVISOR = 0,
@@ -112,7 +129,9 @@ enum deliver_stats_block {
 	RX_STATS_KEEPER = 2,
 	RX_STATS_DECODE = 3,
 	RX_STATS_PUBLISH = 4,
-	RX_STATS_ROLES = 5,
+	RX_STATS_SINK = 5,
+	RX_STATS_LIVE = 6, /* decode's too: what it counts of each live channel */
+	RX_STATS_ROLES = 7,
 };
 
 #endif

@@ -38,7 +38,9 @@ ALLOWED = {
     "rx/keeper": RX - {"fec"},
     "rx/decode": RX,
     "rx/publish": RX - {"fec"},
-    "rx": RX | {"rx/capture", "rx/keeper", "rx/decode", "rx/publish"},
+    "rx/sink": RX - {"fec"},
+    "rx": RX | {"rx/capture", "rx/keeper", "rx/decode", "rx/publish",
+                "rx/sink"},
 }
 
 

@@ -43,6 +43,40 @@ static struct carrier_end convert_end(const struct conf_endpoint *from)
 	return to;
 }
 
+static void convert_datagram(struct tx_config_datagram *to,
+			     const struct tx_raw_channel *from)
+{
+	memcpy(to->name, from->name, sizeof(from->name));
+	memcpy(to->owner, from->owner, sizeof(to->owner));
+	memcpy(to->purpose, from->purpose, sizeof(to->purpose));
+	memcpy(to->classification, from->classification, sizeof(to->classification));
+	to->number = (uint16_t)from->number;
+	to->listen = convert_end(&from->listen);
+	for (uint32_t i = 0; i < from->allow.n && i < TX_ALLOW_MAX; i++)
+		if (tx_parse_address(from->allow.item[i], to->allow[to->allowed]))
+			to->allowed++;
+	to->max_size = (uint32_t)from->max_size;
+	to->max_messages = from->max_messages;
+	to->max_bps = from->max_bps;
+	to->receive_buffer = from->receive_buffer;
+	to->close_ns = from->close_ns;
+	to->gather_ns = from->gather_ns;
+	to->fec_k = (unsigned)from->live_k;
+	to->fec_m = (unsigned)from->live_m;
+}
+
+static void convert_channels(struct tx_config *to, const struct tx_raw *from)
+{
+	for (uint32_t i = 0; i < from->channels && i < WIRE_CHANNELS_MAX; i++) {
+		const struct tx_raw_channel *c = &from->channel[i];
+
+		if (c->kind != TX_KIND_DATAGRAM)
+			convert_channel(&to->channel[to->channels++], c);
+		else if (to->datagrams < TX_DATAGRAMS_MAX)
+			convert_datagram(&to->datagram[to->datagrams++], c);
+	}
+}
+
 static void convert(struct tx_config *to, const struct tx_raw *from)
 {
 	memset(to, 0, sizeof(*to));
@@ -75,8 +109,7 @@ static void convert(struct tx_config *to, const struct tx_raw *from)
 	for (uint32_t i = 0; i < from->receivers.n && i < WIRE_ANNOUNCE_RECEIVERS_MAX; i++)
 		(void)snprintf(to->receivers[to->receiver_count++], TX_PATH_LEN, "%s",
 			       from->receivers.item[i]);
-	for (uint32_t i = 0; i < from->channels && i < WIRE_CHANNELS_MAX; i++)
-		convert_channel(&to->channel[to->channels++], &from->channel[i]);
+	convert_channels(to, from);
 }
 
 /* SHA-256 of the effective values: the dump without the comments that say where from. */

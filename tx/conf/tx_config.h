@@ -39,6 +39,28 @@ struct tx_config_channel {
 	uint64_t batch_bytes;	  /* a batch of small objects ends here: 64 MiB */
 };
 
+#define TX_DATAGRAMS_MAX 16u /* a socket, and 8 rows of counters, for each */
+#define TX_ALLOW_MAX 16u
+
+/* kind = datagram: a UDP socket to listen at, always of class realtime. */
+struct tx_config_datagram {
+	char name[MANIFEST_NAME_MAX + 1];
+	uint16_t number;
+	char owner[MANIFEST_TEXT_MAX + 1];
+	char purpose[MANIFEST_TEXT_MAX + 1];
+	char classification[MANIFEST_TEXT_MAX + 1];
+	struct carrier_end listen; /* an address of this host, never the diode port */
+	uint8_t allow[TX_ALLOW_MAX][4]; /* sources taken; none listed: every one */
+	unsigned allowed;
+	uint32_t max_size;	 /* bytes of a message; 65,507 */
+	uint64_t max_messages;	 /* a second; 0: no limit */
+	uint64_t max_bps;	 /* bits of messages a second; 0: no limit */
+	uint64_t receive_buffer; /* bytes of the kernel's queue; 4 MiB */
+	uint64_t close_ns;	 /* a window open this long is closed: 10 ms */
+	uint64_t gather_ns;	 /* a symbol may wait this long for more messages: 0 */
+	unsigned fec_k, fec_m;	 /* live_k 32, live_m 8 */
+};
+
 enum tx_framing {
 	TX_FRAMING_ETHERNET,
 	TX_FRAMING_UDP,
@@ -78,8 +100,11 @@ struct tx_config {
 	int log_level;
 	uint64_t summary_ns;	/* 60 s between summary lines */
 
-	struct tx_config_channel channel[WIRE_CHANNELS_MAX];
+	/* by kind; together at most WIRE_CHANNELS_MAX, numbers and names unique over both */
+	struct tx_config_channel channel[WIRE_CHANNELS_MAX]; /* files */
 	unsigned channels;
+	struct tx_config_datagram datagram[TX_DATAGRAMS_MAX];
+	unsigned datagrams;
 
 	uint8_t digest[32]; /* SHA-256 of the effective configuration as dumped */
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
 /* What must agree between keys. Everything here is decided by the file alone. */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "fec.h"
@@ -12,6 +13,16 @@ unsigned tx_rows(uint64_t fec_m)
 	if (fec_m == 0)
 		return 0;
 	return fec_rows_for(fec_m < 6 ? 6 : (unsigned)fec_m);
+}
+
+bool tx_parse_address(const char *text, uint8_t ip[4])
+{
+	struct in_addr address;
+
+	if (inet_pton(AF_INET, text, &address) != 1 || address.s_addr == 0)
+		return false;
+	memcpy(ip, &address, 4);
+	return true;
 }
 
 static void judge_geometry(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
@@ -48,6 +59,69 @@ static void judge_paths(const struct tx_raw *raw, struct conf_report *report, ui
 	}
 }
 
+static void judge_files(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	if (raw->channel[i].spool[0] == '\0')
+		conf_report_add(report, raw, "channel", i, NULL,
+				"kind = files needs the key spool");
+	if (raw->channel[i].listen.port != 0)
+		conf_report_add(report, raw, "channel", i, "listen",
+				"has no use with kind = files");
+	judge_geometry(raw, report, i);
+	judge_paths(raw, report, i);
+}
+
+static void judge_listen(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	const struct conf_endpoint *listen = &raw->channel[i].listen;
+
+	if (listen->port == 0)
+		conf_report_add(report, raw, "channel", i, NULL,
+				"kind = datagram needs the key listen");
+	if (listen->ip[0] >= 224)
+		conf_report_add(
+			report, raw, "channel", i, "listen",
+			"is a group address or reserved: name an address of this host");
+	for (uint32_t j = 0; j < i; j++) {
+		const struct conf_endpoint *other = &raw->channel[j].listen;
+
+		if (listen->port != 0 && other->port == listen->port &&
+		    memcmp(other->ip, listen->ip, sizeof(other->ip)) == 0)
+			conf_report_add(report, raw, "channel", i, "listen",
+					"channel %s listens there already",
+					raw->channel[j].name);
+	}
+}
+
+static void judge_datagram(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	const struct tx_raw_channel *c = &raw->channel[i];
+	const unsigned rows = c->live_m == 0 ? 0 : fec_rows_for((unsigned)c->live_m);
+	uint32_t before = 0;
+	uint8_t ip[4];
+
+	if (c->spool[0] != '\0')
+		conf_report_add(report, raw, "channel", i, "spool",
+				"has no use with kind = datagram");
+	judge_listen(raw, report, i);
+	for (uint32_t n = 0; n < c->allow.n && n < CONF_LIST_MAX; n++)
+		if (!tx_parse_address(c->allow.item[n], ip))
+			conf_report_add(report, raw, "channel", i, "allow",
+					"item %u is no IPv4 address", n + 1);
+	if (c->live_k + rows > WIRE_FEC_POINTS)
+		conf_report_add(report, raw, "channel", i, "live_k",
+				"with live_m = %llu it is at most %u",
+				(unsigned long long)c->live_m, WIRE_FEC_POINTS - rows);
+	if (c->gather_ns > c->close_ns)
+		conf_report_add(report, raw, "channel", i, "gather",
+				"is longer than close, which ends the wait anyway");
+	for (uint32_t j = 0; j < i; j++)
+		before += raw->channel[j].kind == TX_KIND_DATAGRAM;
+	if (before >= TX_DATAGRAMS_MAX)
+		conf_report_add(report, raw, "channel", i, "kind",
+				"there are at most %u datagram channels", TX_DATAGRAMS_MAX);
+}
+
 static void judge_channel(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
 {
 	const struct tx_raw_channel *c = &raw->channel[i];
@@ -61,8 +135,10 @@ static void judge_channel(const struct tx_raw *raw, struct conf_report *report, 
 		conf_report_add(report, raw, "channel", i, NULL,
 				"a channel's name is made of letters, digits, '-', '_' and "
 				"'.', and does not begin with '.': it names a directory");
-	judge_geometry(raw, report, i);
-	judge_paths(raw, report, i);
+	if (c->kind == TX_KIND_DATAGRAM)
+		judge_datagram(raw, report, i);
+	else
+		judge_files(raw, report, i);
 }
 
 static void judge_receivers(const struct tx_raw *raw, struct conf_report *report)

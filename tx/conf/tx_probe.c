@@ -95,8 +95,9 @@ void tx_probe_files(struct tx_parse *parse)
 
 	probe_dir(parse, "transmitter", 0, "state_dir", config->state_dir);
 	probe_dir(parse, "transmitter", 0, "run_dir", config->run_dir);
-	for (uint32_t i = 0; i < config->channels; i++)
-		probe_dir(parse, "channel", i, "spool", config->channel[i].spool);
+	for (uint32_t i = 0; i < parse->raw.channels; i++)
+		if (parse->raw.channel[i].kind == TX_KIND_FILES)
+			probe_dir(parse, "channel", i, "spool", parse->raw.channel[i].spool);
 	if (keys_init(&err) != 0) {
 		conf_report_add(&parse->report, &parse->raw, "transmitter", 0, "key", "%s",
 				err.text);
@@ -104,6 +105,17 @@ void tx_probe_files(struct tx_parse *parse)
 	}
 	probe_key(parse);
 	probe_receivers(parse);
+}
+
+static uint64_t datagram_bytes(const struct tx_config *config,
+			       const struct tx_config_datagram *d)
+{
+	const uint64_t coder =
+		d->fec_m ? fec_encoder_bytes(fec_rows_for(d->fec_m),
+					     tx_config_symbol_size(config), FEC_FEED_SYMBOLS)
+			 : 0;
+
+	return coder + tx_config_symbol_size(config);
 }
 
 void tx_probe_memory(const struct tx_config *config, struct tx_memory *memory)
@@ -122,6 +134,8 @@ void tx_probe_memory(const struct tx_config *config, struct tx_memory *memory)
 						    rows, tx_config_symbol_size(config),
 						    FEC_FEED_SYMBOLS);
 	}
+	for (unsigned i = 0; i < config->datagrams; i++)
+		memory->encoders += datagram_bytes(config, &config->datagram[i]);
 	memory->total = memory->lanes + memory->encoders + config->read_ahead;
 }
 
@@ -143,6 +157,18 @@ static void report_channel(const struct tx_config *config,
 		      " frames in a row\n",
 		      c->name, c->number, c->fec_k, c->fec_m, c->depth_max, frames,
 		      mib(frames * frame), ms, (uint64_t)c->depth_max * c->fec_m);
+}
+
+static void report_datagram(const struct tx_config_datagram *d, FILE *out)
+{
+	const uint8_t *ip = d->listen.ip;
+
+	(void)fprintf(out,
+		      "channel %s: number %u, datagrams at %u.%u.%u.%u:%u, code (%u,%u), "
+		      "closed after %" PRIu64 " ms%s\n",
+		      d->name, d->number, ip[0], ip[1], ip[2], ip[3], d->listen.port,
+		      d->fec_k, d->fec_m, d->close_ns / 1000000,
+		      host_has_address(ip) ? "" : "; this host HAS NO SUCH ADDRESS now");
 }
 
 static void report_udp(const struct tx_config *config, FILE *out)
@@ -183,7 +209,9 @@ void tx_probe_report(const struct tx_config *config, const struct host_interface
 	report_udp(config, out);
 	for (unsigned i = 0; i < config->channels; i++)
 		report_channel(config, &config->channel[i], out);
-	if (config->channels == 0)
+	for (unsigned i = 0; i < config->datagrams; i++)
+		report_datagram(&config->datagram[i], out);
+	if (config->channels + config->datagrams == 0)
 		(void)fprintf(out, "channels: none, nothing will be sent but heartbeats\n");
 	(void)fprintf(out, "memory: lanes %.1f MiB, encoders %.1f MiB, read_ahead %.1f MiB, "
 		      "together %.1f MiB\n",

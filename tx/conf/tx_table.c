@@ -6,7 +6,11 @@
 #include "frame.h"
 #include "log.h"
 
-static const struct conf_name kinds[] = {{"files", 0}, {NULL, 0}};
+static const struct conf_name kinds[] = {
+	{"files", TX_KIND_FILES},
+	{"datagram", TX_KIND_DATAGRAM},
+	{NULL, 0},
+};
 
 static const struct conf_name priorities[] = {
 	{"high", FRAME_CLASS_HIGH},
@@ -146,7 +150,9 @@ static const struct conf_row channel_rows[] = {
 	CHANNEL(number, "number", CONF_U64, .required = true, .min = 1, .max = 65535,
 		.help = "Number of the channel on the wire; the same on both sides."),
 	CHANNEL(kind, "kind", CONF_ENUM, .required = true, .names = kinds,
-		.help = "What the channel carries: files."),
+		.help = "What the channel carries: files, or datagrams (UDP messages, "
+			"live, "
+			"always before files). Keys of the other kind are ignored."),
 	CHANNEL(owner, "owner", CONF_STRING, .required = true,
 		.help = "Who answers for the data; stands in every manifest."),
 	CHANNEL(purpose, "purpose", CONF_STRING, .required = true,
@@ -154,11 +160,11 @@ static const struct conf_row channel_rows[] = {
 	CHANNEL(classification, "classification", CONF_STRING, .required = true,
 		.help = "Classification of the data; stands in every manifest."),
 	CHANNEL(priority, "priority", CONF_ENUM, .def = "normal", .names = priorities,
-		.help = "Class of the channel's frames; a higher one goes first."),
-	CHANNEL(spool, "spool", CONF_PATH, .required = true,
-		.help = "Directory of the channel. Producers put files into its "
-			"subdirectory "
-			"in; sent files are kept beside it."),
+		.help = "Class of a files channel's frames; a higher one goes first. "
+			"Datagrams are realtime, above all of these."),
+	CHANNEL(spool, "spool", CONF_PATH,
+		.help = "Directory of a files channel, which needs it. Producers put files "
+			"into its subdirectory in; sent files are kept beside it."),
 	CHANNEL(settle_ns, "settle", CONF_DURATION, .def = "1 s", .min = 100 * NS_MS,
 		.max = 3600 * NS_S,
 		.help = "A file not renamed in is taken once it has not changed this "
@@ -189,6 +195,42 @@ static const struct conf_row channel_rows[] = {
 	CHANNEL(batch_bytes, "batch_bytes", CONF_SIZE, .def = "64 MiB", .min = 64 * KIB,
 		.max = 16 * GIB,
 		.help = "A batch of small files, with one manifest, ends at this size."),
+	CHANNEL(listen, "listen", CONF_ENDPOINT,
+		.help = "Address of this host and UDP port at which a datagram channel, "
+			"which needs it, takes its messages."),
+	CHANNEL(allow, "allow", CONF_LIST,
+		.help = "IPv4 addresses from which messages are taken, separated by "
+			"commas; "
+			"at most 16. Not set: every one."),
+	CHANNEL(max_size, "max_size", CONF_SIZE, .def = "65507", .min = 1,
+		.max = WIRE_MESSAGE_MAX,
+		.help = "Longer messages are dropped and counted."),
+	CHANNEL(max_messages, "max_messages", CONF_U64, .max = 10000000,
+		.help = "Most messages a second; what is above is dropped and counted. Not "
+			"set: no limit."),
+	CHANNEL(max_bps, "max_rate", CONF_RATE, .max = UINT64_C(400000000000),
+		.help = "Most bits of messages a second; what is above is dropped and "
+			"counted. Not set: no limit."),
+	CHANNEL(receive_buffer, "receive_buffer", CONF_SIZE, .def = "4 MiB",
+		.min = 64 * KIB, .max = GIB,
+		.help = "The kernel's queue before the channel: what comes while we are "
+			"not "
+			"on the processor waits here, and what it cannot hold is dropped "
+			"and "
+			"counted. Limited by net.core.rmem_max unless started by root."),
+	CHANNEL(close_ns, "close", CONF_DURATION, .def = "10 ms", .min = NS_MS,
+		.max = 10 * NS_S,
+		.help = "A window of messages is closed, and its repair symbols follow, "
+			"this "
+			"long after its first message or when it is full."),
+	CHANNEL(gather_ns, "gather", CONF_DURATION, .def = "0", .max = NS_S,
+		.help = "How long messages may wait to share a frame. 0: a frame leaves as "
+			"soon as nothing more waits at the socket."),
+	CHANNEL(live_k, "live_k", CONF_U64, .def = "32", .min = 1, .max = 128,
+		.help = "Source symbols of a block of a datagram channel."),
+	CHANNEL(live_m, "live_m", CONF_U64, .def = "8", .max = 128,
+		.help = "Repair symbols of a full block; a shorter one has its share, at "
+			"least 2. 0 sends none at all."),
 };
 
 static const struct conf_section sections[] = {
@@ -206,7 +248,7 @@ static const struct conf_section sections[] = {
 	 .arg_offset = offsetof(struct tx_raw_channel, name),
 	 .rows = channel_rows,
 	 .n_rows = KM_COUNT(channel_rows),
-	 .help = "One flow of files. There is none by default."},
+	 .help = "One flow of files or datagrams. There is none by default."},
 };
 
 const struct conf_table tx_table = {sections, KM_COUNT(sections)};

@@ -8,10 +8,13 @@
 #ifndef TX_TABLE_H
 #define TX_TABLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "conf.h"
 #include "tx_config.h"
+
+enum tx_kind { TX_KIND_FILES, TX_KIND_DATAGRAM };
 
 /* As written in the file: the types of conf.h. */
 struct tx_raw_channel {
@@ -31,6 +34,14 @@ struct tx_raw_channel {
 	uint64_t fec_k, fec_m, fec_depth;
 	uint64_t flush_ns;
 	uint64_t batch_bytes;
+	struct conf_endpoint listen;
+	struct conf_list allow;
+	uint64_t max_size;
+	uint64_t max_messages;
+	uint64_t max_bps;
+	uint64_t receive_buffer;
+	uint64_t close_ns, gather_ns;
+	uint64_t live_k, live_m;
 };
 
 struct tx_raw {
@@ -82,6 +93,9 @@ void tx_parse_free(struct tx_parse *parse);
 
 /* Checks between keys; adds to the report. Pure. */
 void tx_judge(const struct tx_raw *raw, struct conf_report *report);
+
+/* "192.0.2.1" as four bytes; false when it is no such address, or 0.0.0.0. */
+bool tx_parse_address(const char *text, uint8_t ip[4]);
 
 /* Rows of the generator for fec_m repairs: 0 for none. A closed block may need up to 6. */
 unsigned tx_rows(uint64_t fec_m);

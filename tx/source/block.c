@@ -10,13 +10,17 @@ unsigned block_rows(const struct block_geometry *geo)
 
 	if (geo->m == 0)
 		return 0;
+	if (geo->least)
+		return fec_rows_for(m < geo->least ? geo->least : m);
 	return fec_rows_for(m < BLOCK_ROWS_SHORT ? BLOCK_ROWS_SHORT : m);
 }
 
 unsigned block_repairs(const struct block_geometry *geo, unsigned k, bool lone)
 {
 	const unsigned M = block_rows(geo);
-	const unsigned least = k <= BLOCK_SHORT ? BLOCK_ROWS_SHORT : BLOCK_ROWS_MIN;
+	const unsigned least = geo->least	  ? geo->least
+			       : k <= BLOCK_SHORT ? BLOCK_ROWS_SHORT
+						  : BLOCK_ROWS_MIN;
 	unsigned m = (k * geo->m + geo->k - 1) / geo->k;
 
 	if (geo->m == 0 || k == 0)

@@ -43,6 +43,8 @@ struct block_geometry {
 	unsigned depth_max; /* 1..255 */
 	uint32_t symbol;    /* bytes of a full symbol */
 	bool equal;	    /* a lone block has m' >= k' (ledger) */
+	unsigned
+		least; /* live: m' of a short block is its share, at least this; 0: as above */
 };
 
 enum block_phase {

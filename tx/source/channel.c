@@ -175,6 +175,31 @@ enum km_rc channel_manifest(struct channel *channel, uint64_t chain, uint64_t nu
 	return rc == KM_ERR_FULL ? KM_ERR_RANGE : rc;
 }
 
+enum km_rc channel_flush(struct channel *channel, uint64_t now_ns)
+{
+	if (channel->block.phase != BLOCK_OPEN)
+		return KM_OK;
+	return symbol_flush(channel, true, now_ns);
+}
+
+enum km_rc channel_message(struct channel *channel, const struct record_message *m,
+			   uint8_t **data, size_t *taken, uint64_t now_ns)
+{
+	enum km_rc rc = may_put(channel);
+
+	if (rc != KM_OK)
+		return rc;
+	if (channel->wr.used > 0 && record_message_bytes(m) > wr_left(&channel->wr)) {
+		rc = channel_flush(channel, now_ns);
+		if (rc == KM_OK)
+			rc = may_put(channel);
+		if (rc != KM_OK)
+			return rc;
+	}
+	rc = record_put_message(&channel->wr, m, data, taken);
+	return rc == KM_ERR_FULL ? KM_ERR_RANGE : rc;
+}
+
 enum km_rc channel_end(struct channel *channel, uint64_t now_ns)
 {
 	enum km_rc rc;

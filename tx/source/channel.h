@@ -72,6 +72,18 @@ KM_MUST_CHECK enum km_rc channel_manifest(struct channel *channel, uint64_t chai
 					  size_t want, uint8_t **data, size_t *taken,
 					  uint64_t now_ns);
 
+/*
+ * A message or a piece of one: m->len bytes are left of it from m->offset on, *taken of them
+ * the caller puts at *data. What fits into a symbol is never cut. Errors as above.
+ */
+KM_MUST_CHECK enum km_rc channel_message(struct channel *channel,
+					 const struct record_message *m, uint8_t **data,
+					 size_t *taken, uint64_t now_ns);
+
+/* Seal the symbol in hand as short as it is; the window stays open if it has room. KM_ERR_FULL: no
+ * room in the lane. */
+KM_MUST_CHECK enum km_rc channel_flush(struct channel *channel, uint64_t now_ns);
+
 /* Seal what is left and end the window. KM_ERR_FULL: the last symbol found no room. */
 KM_MUST_CHECK enum km_rc channel_end(struct channel *channel, uint64_t now_ns);
 

@@ -71,6 +71,26 @@ void control_heads(struct control *control, unsigned place,
 		control->heads[place] = *heads;
 }
 
+unsigned control_add_live(struct control *control, uint16_t channel)
+{
+	const unsigned place = control->live_count;
+
+	if (place < WIRE_CHANNELS_MAX) {
+		control->live[place].channel = channel;
+		control->live_count++;
+	}
+	return place;
+}
+
+void control_live(struct control *control, unsigned place, uint64_t messages,
+		  uint64_t dropped)
+{
+	if (place < control->live_count) {
+		control->live[place].messages = messages;
+		control->live[place].dropped = dropped;
+	}
+}
+
 /* Seal the symbol in wr as a window of its own. */
 static enum km_rc symbol_send(struct control *control, const struct wr *wr)
 {
@@ -155,6 +175,14 @@ static void heartbeat_fill(struct control *control, struct record_heartbeat *hb,
 	}
 }
 
+/* Heads and live records stand in one row of places: heads first. */
+static enum km_rc place_put(const struct control *control, struct wr *wr, unsigned place)
+{
+	if (place < control->heads_count)
+		return record_put_heads(wr, &control->heads[place]);
+	return record_put_live(wr, &control->live[place - control->heads_count]);
+}
+
 enum km_rc control_heartbeat(struct control *control, uint8_t flags, uint64_t now_ns)
 {
 	const uint64_t before = control->out->lane[FRAME_CLASS_CONTROL].seq;
@@ -166,15 +194,15 @@ enum km_rc control_heartbeat(struct control *control, uint8_t flags, uint64_t no
 
 	/* All symbols of one heartbeat or none: a receiver sees heads and counts together. */
 	if (lane_out_room(control->out, FRAME_CLASS_CONTROL) <
-	    2 + control->heads_count * 64u / control->symbol_size)
+	    2 + (control->heads_count + control->live_count) * 64u / control->symbol_size)
 		return control->out->dead ? KM_ERR_STATE : KM_ERR_FULL;
 	lane_out_refresh(control->out);
 	accepted = accepted_total(control);
 	heartbeat_fill(control, &hb, flags);
 	wr_init(&wr, control->symbol, control->symbol_size);
 	rc = record_put_heartbeat(&wr, &hb);
-	while (rc == KM_OK && place < control->heads_count) {
-		rc = record_put_heads(&wr, &control->heads[place]);
+	while (rc == KM_OK && place < control->heads_count + control->live_count) {
+		rc = place_put(control, &wr, place);
 		if (rc == KM_OK) {
 			place++;
 		} else if (rc == KM_ERR_FULL) {

@@ -64,6 +64,9 @@ struct control {
 	struct record_heads heads[WIRE_CHANNELS_MAX];
 	unsigned heads_count;
 
+	struct record_live live[WIRE_CHANNELS_MAX];
+	unsigned live_count;
+
 	struct control_close again[CONTROL_CLOSES]; /* FIFO of second copies */
 	unsigned again_first, again_count;
 	struct record_close owed[CONTROL_CLOSES]; /* first copies that found no room */
@@ -88,6 +91,11 @@ bool control_ready(const struct control *control);
 unsigned control_add_channel(struct control *control, uint16_t channel);
 void control_heads(struct control *control, unsigned place,
 		   const struct record_heads *heads);
+
+/* The same for a live channel, and how far it has come. */
+unsigned control_add_live(struct control *control, uint16_t channel);
+void control_live(struct control *control, unsigned place, uint64_t messages,
+		  uint64_t dropped);
 
 /* A window has closed: its close record leaves now and again 100 ms later. */
 void control_closed(struct control *control, const struct record_close *record,

@@ -11,10 +11,14 @@
 #include "control.h"
 #include "files.h"
 #include "lane_out.h"
+#include "live.h"
 #include "log.h"
 #include "source.h"
 #include "tickets.h"
 #include "tx_session.h"
+
+/* Longest sleep while a lane is full. */
+#define SOURCE_FULL_NS (2 * CLOCK_NS_PER_MS)
 
 enum source_phase {
 	SOURCE_RUN,
@@ -33,6 +37,7 @@ struct source {
 	struct readahead readahead;
 	struct files *files[WIRE_CHANNELS_MAX];
 	unsigned files_count;
+	struct live live;
 	unsigned turn[LANE_COUNT]; /* round robin: who goes first in its class */
 	struct tickets tickets;
 	struct files *resending; /* channel that works off the ticket in hand */
@@ -55,6 +60,7 @@ static int begin_session(struct source *s, bool rewind, struct km_err *err)
 			clock_mono_ns());
 	for (unsigned i = 0; i < s->files_count; i++)
 		files_session(s->files[i], rewind);
+	live_session(&s->live);
 	log_event(EVENT_SESSION_BEGUN, "session begun epoch=%" PRIu64 " tag=%08" PRIx32,
 		  s->session.epoch, s->out.tag);
 	return 0;
@@ -104,7 +110,8 @@ static int open_all(struct source *s, const struct source_setup *setup, struct k
 			return -1;
 		s->files_count++;
 	}
-	return 0;
+	return live_open(&s->live, c, setup->datagram_fds, &s->out, &s->control, &s->counts,
+			 err);
 }
 
 int source_begin(struct source *s, struct km_err *err)
@@ -141,6 +148,7 @@ void source_free(struct source *s)
 		return;
 	for (unsigned i = 0; i < s->files_count; i++)
 		files_close(s->files[i]);
+	live_close(&s->live);
 	readahead_close(&s->readahead);
 	tickets_close(&s->tickets);
 	control_close(&s->control);
@@ -198,6 +206,8 @@ static uint64_t lanes_round(struct source *s, bool drain, uint64_t now_ns)
 
 static bool any_busy(const struct source *s)
 {
+	if (live_busy(&s->live))
+		return true;
 	for (unsigned i = 0; i < s->files_count; i++) {
 		if (files_busy(s->files[i]) || s->files[i]->phase == FILES_MANIFEST)
 			return true;
@@ -346,9 +356,11 @@ static uint64_t housekeeping(struct source *s, bool drain, uint64_t now_ns)
 /* Wait for something to do: room in the lanes, or events and timers. */
 static void rest(struct source *s, uint64_t until_ns, uint64_t now_ns)
 {
-	struct pollfd fds[WIRE_CHANNELS_MAX];
+	struct pollfd fds[WIRE_CHANNELS_MAX + TX_DATAGRAMS_MAX];
+	const bool listen = s->phase == SOURCE_RUN && control_ready(&s->control);
 	struct timespec wait;
-	bool full = false;
+	bool full = false, stuck = live_stuck(&s->live, now_ns);
+	nfds_t n = s->files_count;
 
 	for (unsigned i = 0; i < s->files_count; i++) {
 		const struct files *f = s->files[i];
@@ -365,17 +377,20 @@ static void rest(struct source *s, uint64_t until_ns, uint64_t now_ns)
 	}
 	if (until_ns <= now_ns)
 		return;
-	if (full) {
-		/* The bell is rung when slots come free; bounded all the same. */
-		until_ns = until_ns - now_ns < 2 * CLOCK_NS_PER_MS
-				   ? until_ns
-				   : now_ns + 2 * CLOCK_NS_PER_MS;
+	/* The bell is rung when slots come free; bounded all the same. */
+	if ((full || stuck) && until_ns - now_ns > SOURCE_FULL_NS)
+		until_ns = now_ns + SOURCE_FULL_NS;
+	/* A datagram must not wait for room in the lane of files, so then it is poll() that
+	 * sleeps: the lane holds 20 ms and does not run dry meanwhile. */
+	if (stuck || (full && (s->live.count == 0 || !listen))) {
 		lane_out_sleep(&s->out, until_ns - now_ns);
 		return;
 	}
+	if (listen)
+		n += live_poll(&s->live, fds + n);
 	wait.tv_sec = (time_t)((until_ns - now_ns) / CLOCK_NS_PER_SEC);
 	wait.tv_nsec = (long)((until_ns - now_ns) % CLOCK_NS_PER_SEC);
-	(void)ppoll(fds, s->files_count, &wait, NULL);
+	(void)ppoll(fds, n, &wait, NULL);
 }
 
 static void return_look(struct source *s)
@@ -402,8 +417,10 @@ int source_run(struct source *s, uint64_t max_ns, struct km_err *err)
 		return km_err_set(err, EX_SOFTWARE,
 				  "control lane: the ring or its key is dead");
 	next_ns = housekeeping(s, drain, now_ns);
-	if (control_ready(&s->control) && s->phase != SOURCE_FAREWELL)
-		put = lanes_round(s, drain, now_ns);
+	if (control_ready(&s->control) && s->phase != SOURCE_FAREWELL) {
+		put = live_step(&s->live, drain, now_ns);
+		put += lanes_round(s, drain, now_ns);
+	}
 	if (s->out.dead) {
 		log_event(EVENT_RING_VIOLATION, "a lane's indices are impossible");
 		return km_err_set(err, EX_SOFTWARE,
@@ -417,11 +434,24 @@ int source_run(struct source *s, uint64_t max_ns, struct km_err *err)
 		return 0;
 	at = control_next(&s->control);
 	next_ns = at < next_ns ? at : next_ns;
+	at = live_next(&s->live);
+	next_ns = at < next_ns ? at : next_ns;
 	now_ns = clock_mono_ns();
 	if (s->phase != SOURCE_RUN && next_ns > now_ns + CLOCK_NS_PER_MS)
 		next_ns = now_ns + CLOCK_NS_PER_MS;
 	rest(s, next_ns < now_ns + max_ns ? next_ns : now_ns + max_ns, now_ns);
 	return 0;
+}
+
+const struct datagram_counts *source_datagram_counts(const struct source *s, unsigned i)
+{
+	return &s->live.channel[i]->counts;
+}
+
+void source_datagram_resume(struct source *s, unsigned i,
+			    const struct datagram_counts *counts)
+{
+	datagram_resume(s->live.channel[i], counts);
 }
 
 const struct counts *source_counts(struct source *s)
@@ -451,6 +481,8 @@ void source_describe(const struct source *s, char *text, size_t len)
 
 	for (unsigned i = 0; i < s->files_count; i++)
 		pool += files_pool_bytes(s->files[i]);
+	pool += live_pool_bytes(&s->live);
 	(void)snprintf(text, len, "channels %u; fec %s; window pool %zu bytes, faulted in",
-		       s->files_count, fec_kernel_name(fec_kernel_now()), pool);
+		       s->files_count + s->live.count, fec_kernel_name(fec_kernel_now()),
+		       pool);
 }

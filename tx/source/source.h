@@ -6,11 +6,12 @@
  * it never sees the long-term key (signer) and never the link (sender).
  *
  *	spool -> files -> feed -> channel -> block -> fec -> lane_out -> ring
+ *	socket -> datagram (live) -> channel
  *	journal, outbox, retain: state   ledger_out: manifests   control: channel 0
  *
- * Loop: timers and housekeeping, then one share of frames per channel: strictly by class,
- * deficit round robin within a class. It sleeps on the lanes' bell while they are full, else
- * in poll() on the spools, never longer than the next deadline.
+ * Loop: timers and housekeeping, the live channels, then one share of frames per channel:
+ * strictly by class, deficit round robin within a class. It sleeps on the lanes' bell while
+ * they are full, else in poll() on spools and sockets, never longer than the next deadline.
  */
 #ifndef SOURCE_H
 #define SOURCE_H
@@ -20,6 +21,7 @@
 #include <stdint.h>
 
 #include "counts.h"
+#include "datagram_in.h"
 #include "km_err.h"
 #include "lane.h"
 #include "role.h"
@@ -43,9 +45,11 @@ struct source_setup {
 	size_t index_len;
 	void *slots;
 	size_t slots_len;
-	int signer;    /* socket of sign.h */
-	int port_fd;   /* rx_packets of the link interface, or -1 */
-	uint8_t flags; /* enum record_heartbeat_flags that hold for good */
+	const int *
+		datagram_fds; /* bound socket of each datagram channel; NULL: there are none */
+	int signer;	      /* socket of sign.h */
+	int port_fd;	      /* rx_packets of the link interface, or -1 */
+	uint8_t flags;	      /* enum record_heartbeat_flags that hold for good */
 	const char *software;
 };
 
@@ -69,6 +73,13 @@ KM_MUST_CHECK int source_run(struct source *source, uint64_t max_ns, struct km_e
  * when that is done (or SOURCE_STOP_NS have passed). */
 void source_stop(struct source *source);
 bool source_stopped(const struct source *source);
+
+/* Figures of the datagram channel at place I of the configuration. */
+const struct datagram_counts *source_datagram_counts(const struct source *source,
+						     unsigned i);
+/* A source before this one had counted so far; the socket is the same. Before source_run(). */
+void source_datagram_resume(struct source *source, unsigned i,
+			    const struct datagram_counts *counts);
 
 /* Figures as of now. */
 const struct counts *source_counts(struct source *source);

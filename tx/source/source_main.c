@@ -27,15 +27,35 @@
 static const char *const count_names[] = {COUNTS(COUNTS_NAME)};
 #undef COUNTS_NAME
 
+/* "ch7_messages": the live block has a row per channel and count. */
+#define LIVE_NAME(field, meaning) #field,
+static const char *const live_names[] = {DATAGRAM_COUNTS(LIVE_NAME)};
+#undef LIVE_NAME
+#define LIVE_ROWS KM_COUNT(live_names)
+
 struct source_role {
 	struct tx_config config;
 	struct shm_map index, slots;
 	struct stats_map stats_map;
-	struct stats_writer stats;
+	struct stats_writer stats, live;
 	struct source *source;
+	char live_name[TX_DATAGRAMS_MAX * LIVE_ROWS][STATS_NAME_MAX];
 	uint64_t summary_ns;
 	struct counts told; /* of the last summary */
 };
+
+static void live_show(struct source_role *r)
+{
+	uint32_t id = 0;
+
+	for (unsigned i = 0; i < r->config.datagrams; i++) {
+		const struct datagram_counts *c = source_datagram_counts(r->source, i);
+
+#define LIVE_SHOW(field, meaning) stats_set(&r->live, id++, c->field);
+		DATAGRAM_COUNTS(LIVE_SHOW)
+#undef LIVE_SHOW
+	}
+}
 
 static void stats_show(struct source_role *r)
 {
@@ -45,6 +65,33 @@ static void stats_show(struct source_role *r)
 #define COUNTS_SHOW(field, meaning) stats_set(&r->stats, id++, c->field);
 	COUNTS(COUNTS_SHOW)
 #undef COUNTS_SHOW
+	live_show(r);
+}
+
+/* The rows of the live channels, under their numbers; a source before us goes on. */
+static int live_claim(struct source_role *r, struct km_err *err)
+{
+	const char *names[TX_DATAGRAMS_MAX * LIVE_ROWS];
+	uint32_t n = 0, id = 0;
+
+	for (unsigned i = 0; i < r->config.datagrams; i++) {
+		for (unsigned row = 0; row < LIVE_ROWS; row++, n++) {
+			(void)snprintf(r->live_name[n], STATS_NAME_MAX, "ch%u_%s",
+				       r->config.datagram[i].number, live_names[row]);
+			names[n] = r->live_name[n];
+		}
+	}
+	if (stats_claim(&r->stats_map, &r->live, TX_STATS_LIVE, "live", names, n, err) != 0)
+		return -1;
+	for (unsigned i = 0; i < r->config.datagrams; i++) {
+		struct datagram_counts c;
+
+#define LIVE_RESUME(field, meaning) c.field = stats_get(&r->live, id++);
+		DATAGRAM_COUNTS(LIVE_RESUME)
+#undef LIVE_RESUME
+		source_datagram_resume(r->source, i, &c);
+	}
+	return 0;
 }
 
 static void summary(struct source_role *r, uint64_t now_ns)
@@ -90,8 +137,10 @@ static void digest_choose(char *why, size_t len)
 
 static int set_up(struct source_role *r, struct role_ctx *ctx, struct km_err *err)
 {
+	static int datagram_fds[TX_DATAGRAMS_MAX];
 	struct source_setup setup = {
 		.config = &r->config,
+		.datagram_fds = datagram_fds,
 		.signer = TX_FD_SIGN,
 		.port_fd = fcntl(TX_FD_PORT_RX, F_GETFD) >= 0 ? TX_FD_PORT_RX : -1,
 		.flags = sandbox_complete(&ctx->sandbox) ? 0 : RECORD_HB_PERMISSIVE,
@@ -115,8 +164,10 @@ static int set_up(struct source_role *r, struct role_ctx *ctx, struct km_err *er
 		return -1;
 	setup.index = r->index.p;
 	setup.slots = r->slots.p;
+	for (unsigned i = 0; i < r->config.datagrams; i++)
+		datagram_fds[i] = TX_FD_DATAGRAM + (int)i;
 	r->source = source_new(&setup, err);
-	return r->source ? 0 : -1;
+	return r->source ? live_claim(r, err) : -1;
 }
 
 static int work(struct source_role *r, struct role_ctx *ctx, struct km_err *err)

@@ -82,13 +82,16 @@ enum lane_fd {
 	TX_FD_LANE_SLOTS = 7, /* read-only for the sender */
 	TX_FD_SIGN = 8,	      /* seqpacket between source and signer */
 	TX_FD_PORT_RX = 10,   /* source: the interface's rx_packets, or absent */
+	TX_FD_DATAGRAM =
+		16, /* source: the socket of each datagram channel, one after the other */
 };
 enum lane_stats_block {
 	TX_STATS_SUPERVISOR = 0,
 	TX_STATS_SOURCE = 1,
 	TX_STATS_SIGNER = 2,
 	TX_STATS_SENDER = 3,
-	TX_STATS_ROLES = 4,
+	TX_STATS_LIVE = 4, /* the source's too: what each live channel counts */
+	TX_STATS_ROLES = 5,
 };
 
 #endif
