@@ -255,6 +255,9 @@ void rx_engine_gauges(struct rx_engine *e)
 
 bool rx_engine_check(const struct rx_engine *e)
 {
+	for (unsigned i = 0; i < e->live.channels; i++)
+		if (e->live.channel[i].bound && !order_check(&e->live.channel[i].order))
+			return false;
 	return port_sums_hold(e) && rx_sessions_check(&e->sessions) &&
 	       windows_check(&e->windows);
 }

@@ -112,8 +112,8 @@ static const struct conf_row global_rows[] = {
 		       "1,000,000 above, within net.core.wmem_max."),
 	GLOBAL(read_ahead, "read_ahead", CONF_SIZE, .def = "16 MiB", .max = 16 * MIB,
 	       .help = "Memory for reading one large file ahead, so that its leaves are "
-		       "hashed side by side. Less hashes slower; under 2 MiB, one after "
-		       "the other."),
+		       "hashed side by side. Less hashes slower; under 2 MiB, and beside "
+		       "datagram channels, which would wait for it, one after the other."),
 	GLOBAL(environment, "environment", CONF_U64, .def = "1", .min = 1, .max = 65535,
 	       .help = "Number of the environment (production, test). A receiver refuses "
 		       "sessions of another one."),

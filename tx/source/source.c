@@ -101,7 +101,8 @@ static int open_all(struct source *s, const struct source_setup *setup, struct k
 			c->state_dir);
 	if (tickets_open(&s->tickets, s->state, err) != 0)
 		return -1;
-	readahead_init(&s->readahead, c->read_ahead);
+	/* Sixteen leaves at once are some 10 ms in which no datagram would be looked at. */
+	readahead_init(&s->readahead, c->datagrams > 0 ? 0 : c->read_ahead);
 	for (unsigned i = 0; i < c->channels; i++) {
 		s->files[i] = files_open(c, &c->channel[i], s->state, &s->out, &s->control,
 					 &s->session, &s->counts, &s->readahead,

@@ -131,6 +131,10 @@ static void rig_rings(struct rig *rig)
 			 RING_CONSUMER) == KM_OK);
 	MUST(ring_attach(&rig->answers, ask_answers(rig->maps.ask), ask_answers_bytes(),
 			 sizeof(struct ask_answer), ASK_SLOTS, RING_PRODUCER) == KM_OK);
+	rig->maps.sink = zeroed(sink_bytes());
+	MUST(ring_format(rig->maps.sink, sink_bytes(), SINK_SLOT, SINK_SLOTS) == KM_OK);
+	MUST(ring_attach(&rig->sink, rig->maps.sink, sink_bytes(), SINK_SLOT, SINK_SLOTS,
+			 RING_CONSUMER) == KM_OK);
 }
 
 struct rig *rig_new(unsigned slots, uint64_t hold_bytes)
@@ -147,8 +151,10 @@ struct rig *rig_new(unsigned slots, uint64_t hold_bytes)
 	rig->now_ns = UINT64_C(1000000000);
 	rig->plan = (struct rx_engine_plan){
 		.ethertype = WIRE_ETHERTYPE,
-		.channels = 2,
-		.channel = {RIG_CHANNEL, RIG_CHANNEL + 1},
+		.channels = 3,
+		.channel = {RIG_CHANNEL, RIG_CHANNEL + 1, RIG_LIVE},
+		.live = 1,
+		.live_hold_ns = {RIG_LIVE_HOLD_NS},
 		.hold_bytes = hold_bytes,
 		.silent_ns = UINT64_C(5000000000),
 		.segment = {.slots = slots, .stride = RIG_SYMBOL + 64},
@@ -172,6 +178,7 @@ void rig_free(struct rig *rig)
 	munmap(rig->maps.segment, segment_bytes(&rig->plan.segment));
 	munmap(rig->maps.deliver, deliver_bytes());
 	munmap(rig->maps.ask, ask_bytes());
+	munmap(rig->maps.sink, sink_bytes());
 	munmap(rig->maps.pump, intake_pump_bytes(&rig->plan.intake));
 	free(rig);
 }

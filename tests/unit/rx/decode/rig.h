@@ -23,7 +23,10 @@
 #define RIG_SYMBOL 512u
 #define RIG_MS UINT64_C(1000000)
 #define RIG_CHANNEL 7u
+#define RIG_LIVE 9u
+#define RIG_LIVE_HOLD_NS (50 * RIG_MS)
 #define RIG_LANE_CONTROL 0u
+#define RIG_LANE_LIVE 1u
 #define RIG_LANE_DATA 3u
 
 /* A message as publish got it. */
@@ -36,7 +39,7 @@ struct rig {
 	struct rx_engine e;
 	struct rx_engine_plan plan;
 	struct rx_engine_maps maps;
-	struct ring pump, publish, questions, answers;
+	struct ring pump, publish, questions, answers, sink;
 	struct keys_sign_secret identity;
 	struct keys_box_secret receiver;
 	uint64_t now_ns;
@@ -49,7 +52,8 @@ struct rig {
 	size_t msgs_n, msgs_cap;
 };
 
-/* SLOTS of the pool; channel RIG_CHANNEL and RIG_CHANNEL + 1 are ours. */
+/* SLOTS of the pool; channel RIG_CHANNEL and RIG_CHANNEL + 1 are ours, and the live channel
+ * RIG_LIVE, whose messages stay in the ring of the sink. */
 struct rig *rig_new(unsigned slots, uint64_t hold_bytes);
 void rig_free(struct rig *rig);
 

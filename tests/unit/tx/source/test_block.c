@@ -90,6 +90,19 @@ Test(block, a_window_of_few_bytes_takes_smaller_symbols)
 	cr_assert_eq(block_symbol(&(struct block_geometry){.symbol = 500}, 100), 500);
 }
 
+Test(block, a_live_block_has_its_share_and_at_least_two)
+{
+	const struct block_geometry live = {
+		.k = 32, .m = 8, .depth_max = 1, .symbol = 1444, .least = 2};
+
+	cr_assert_eq(block_rows(&live), 8);
+	cr_assert_eq(block_repairs(&live, 1, true), 2);
+	cr_assert_eq(block_repairs(&live, 8, true), 2);
+	cr_assert_eq(block_repairs(&live, 9, true), 3);
+	cr_assert_eq(block_repairs(&live, 31, true), 8);
+	cr_assert_eq(block_repairs(&live, 32, true), 8);
+}
+
 Test(block, pool_counts_what_is_taken)
 {
 	const size_t one = fec_encoder_bytes(16, 8944, FEC_FEED_SYMBOLS);

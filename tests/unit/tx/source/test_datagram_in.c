@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: ISC
+/* datagram_in.c on a real socket of the loopback: what is let in, in batches, and what is
+ * dropped under which count; the limits with a clock of their own. */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "datagram_in.h"
+
+#define S UINT64_C(1000000000)
+
+static struct tx_config_datagram conf;
+static struct datagram_counts counts;
+static struct datagram_in in;
+static struct km_err err;
+static int receiver, sender;
+static struct sockaddr_in at;
+
+static void open_pair(uint64_t now_ns)
+{
+	const int queue = 64 << 10;
+	socklen_t len = sizeof(at);
+
+	receiver = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	sender = socket(AF_INET, SOCK_DGRAM, 0);
+	at = (struct sockaddr_in){.sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	cr_assert_eq(setsockopt(receiver, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue)), 0);
+	cr_assert_eq(bind(receiver, (struct sockaddr *)&at, sizeof(at)), 0);
+	cr_assert_eq(getsockname(receiver, (struct sockaddr *)&at, &len), 0);
+	cr_assert_eq(connect(sender, (struct sockaddr *)&at, sizeof(at)), 0);
+	memset(&counts, 0, sizeof(counts));
+	if (conf.max_size == 0)
+		conf.max_size = WIRE_MESSAGE_MAX;
+	cr_assert_eq(datagram_in_open(&in, &conf, receiver, &counts, now_ns, &err), 0);
+}
+
+static void close_pair(void)
+{
+	datagram_in_close(&in);
+	close(receiver);
+	close(sender);
+}
+
+static void put(uint8_t first, size_t len)
+{
+	static uint8_t bytes[WIRE_MESSAGE_MAX];
+
+	bytes[0] = first;
+	cr_assert_eq(send(sender, bytes, len, 0), (ssize_t)len);
+}
+
+Test(datagram_in, boundaries_order_and_source_are_kept)
+{
+	struct datagram_message m;
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+
+	open_pair(0);
+	cr_assert_eq(getsockname(sender, (struct sockaddr *)&from, &len), 0);
+	for (unsigned i = 0; i < 70; i++)
+		put((uint8_t)i, i % 5 ? i : 0);
+	for (unsigned i = 0; i < 70; i++) {
+		cr_assert(datagram_in_peek(&in, &m, 0));
+		cr_assert(datagram_in_peek(&in, &m, 0), "it stays");
+		cr_assert_eq(m.len, i % 5 ? i : 0);
+		cr_assert(m.len == 0 || m.data[0] == i);
+		cr_assert_arr_eq(m.source, &from.sin_addr, 4);
+		cr_assert_arr_eq(m.source + 4, &from.sin_port, 2);
+		datagram_in_done(&in);
+	}
+	cr_assert(!datagram_in_peek(&in, &m, 0));
+	cr_assert(!datagram_in_holds(&in));
+	datagram_in_look(&in);
+	cr_assert_eq(counts.overflow, 0);
+	close_pair();
+}
+
+Test(datagram_in, what_is_dropped_has_its_count)
+{
+	struct datagram_message m;
+
+	conf.max_size = 100;
+	conf.allowed = 1;
+	memcpy(conf.allow[0], (uint8_t[]){127, 0, 0, 1}, 4);
+	open_pair(0);
+	put(1, 101);
+	put(2, 100);
+	cr_assert(datagram_in_peek(&in, &m, 0));
+	cr_assert(m.data[0] == 2 && m.len == 100);
+	datagram_in_done(&in);
+	cr_assert_eq(counts.too_long, 1);
+	conf.allow[0][3] = 2;
+	put(3, 10);
+	cr_assert(!datagram_in_peek(&in, &m, 0));
+	cr_assert_eq(counts.not_allowed, 1);
+	close_pair();
+}
+
+Test(datagram_in, the_kernels_queue_is_bounded_and_counted)
+{
+	const unsigned sent = 2000;
+	struct datagram_message m;
+	unsigned taken = 0;
+
+	open_pair(0);
+	for (unsigned i = 0; i < sent; i++)
+		put(0, 500);
+	while (datagram_in_peek(&in, &m, 0)) {
+		datagram_in_done(&in);
+		taken++;
+	}
+	datagram_in_look(&in);
+	cr_assert_gt(taken, 0);
+	cr_assert_lt(taken, sent);
+	cr_assert_eq(counts.overflow, sent - taken);
+	datagram_in_look(&in);
+	cr_assert_eq(counts.overflow, sent - taken, "counted once");
+	close_pair();
+}
+
+Test(datagram_in, rates)
+{
+	struct datagram_message m;
+	unsigned taken = 0;
+
+	conf.max_messages = 50;
+	open_pair(S);
+	for (unsigned i = 0; i < 20; i++)
+		put(0, 5);
+	while (datagram_in_peek(&in, &m, S)) {
+		datagram_in_done(&in);
+		taken++;
+	}
+	cr_assert_eq(taken, 5, "100 ms of 50 a second");
+	cr_assert_eq(counts.over_rate, 15);
+	close_pair();
+}
+
+Test(datagram_limit, never_more_than_the_rate_and_no_less)
+{
+	static const uint64_t rates[] = {1, 7, 1000, 20000, UINT64_C(50000000000)};
+
+	for (size_t i = 0; i < KM_COUNT(rates); i++) {
+		const uint64_t rate = rates[i], cost = rate > 1000000 ? rate / 1000 : 1;
+		struct datagram_limit limit;
+		uint64_t taken = 0;
+
+		datagram_limit_init(&limit, rate, cost, 0);
+		for (uint64_t ns = 0; ns < 20 * S; ns += 137000)
+			while (taken < 40 * rate && datagram_limit_take(&limit, cost, ns))
+				taken += cost;
+		cr_assert_leq(taken, 20 * rate + rate / 10 + cost, "rate %lu", rate);
+		cr_assert_geq(taken + cost, 20 * rate - rate / 10 - 1, "rate %lu: %lu",
+			      rate, taken);
+	}
+}
+
+Test(datagram_limit, a_long_rest_is_no_long_burst)
+{
+	struct datagram_limit limit;
+	unsigned taken = 0;
+
+	datagram_limit_init(&limit, 1000, 1, 0);
+	while (datagram_limit_take(&limit, 1, UINT64_C(1) << 62))
+		taken++;
+	cr_assert_eq(taken, 100);
+	datagram_limit_init(&limit, 0, 1, 0);
+	for (unsigned i = 0; i < 100000; i++)
+		cr_assert(datagram_limit_take(&limit, 1000000, 0), "no limit");
+}
