@@ -33,37 +33,38 @@ static int open_one(const struct rx_config_datagram *conf, const char *interface
 	return fd;
 }
 
-int rx_sockets_open(struct rx_sockets *sockets, const struct rx_config *config,
-		    struct km_err *err)
+/* Its own channel loses, and nobody else: files and other consumers go on. */
+static void tell(const struct rx_config_datagram *conf, enum rx_deliver way,
+		 const char *interface)
+{
+	if (way == RX_DELIVER_DIODE)
+		log_event(EVENT_SINK_ROUTE,
+			  "the consumer would be reached by the diode port, which never "
+			  "sends: messages are dropped until the host's routes are right "
+			  "channel=%s interface=%s",
+			  conf->name, interface);
+	else
+		log_event(EVENT_SINK_ROUTE,
+			  "the consumer cannot be reached: messages are dropped until "
+			  "there is a route channel=%s error=\"%s\"",
+			  conf->name, strerror(errno));
+}
+
+void rx_sockets_open(struct rx_sockets *sockets, const struct rx_config *config)
 {
 	rx_sockets_close(sockets);
 	for (unsigned i = 0; i < config->datagrams; i++) {
 		const struct rx_config_datagram *conf = &config->datagram[i];
-		char interface[IF_NAMESIZE];
+		char interface[IF_NAMESIZE] = "";
+		enum rx_deliver way;
 
-		sockets->fd[sockets->count++] = -1;
-		switch (rx_probe_deliver(conf, config->interface, interface)) {
-		case RX_DELIVER_DIODE:
-			return km_err_set(
-				err, EX_CONFIG,
-				"channel %s: its consumer would be reached by the "
-				"diode port (%s), which never sends: correct "
-				"deliver, or the host's routes",
-				conf->name, interface);
-		case RX_DELIVER_OK:
-			sockets->fd[i] = open_one(conf, interface);
-			break;
-		case RX_DELIVER_NONE:
-			break;
-		}
+		way = rx_probe_deliver(conf, config->interface, interface);
+		sockets->fd[i] = way == RX_DELIVER_OK ? open_one(conf, interface) : -1;
+		sockets->count = i + 1;
 		if (sockets->fd[i] < 0 && !sockets->told[i])
-			log_event(EVENT_SINK_ROUTE,
-				  "the consumer cannot be reached: messages are dropped "
-				  "until there is a route channel=%s error=\"%s\"",
-				  conf->name, strerror(errno));
+			tell(conf, way, interface);
 		sockets->told[i] = sockets->fd[i] < 0;
 	}
-	return 0;
 }
 
 bool rx_sockets_news(const struct rx_sockets *sockets, const struct rx_config *config)

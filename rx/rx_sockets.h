@@ -10,7 +10,6 @@
 
 #include <stdbool.h>
 
-#include "km_err.h"
 #include "rx_config.h"
 
 struct rx_sockets {
@@ -19,10 +18,9 @@ struct rx_sockets {
 	bool told[RX_DATAGRAMS_MAX]; /* that it cannot */
 };
 
-/* One for each datagram channel; what cannot be reached is told once and left out. -1 with err
- * (EX_CONFIG) when a consumer would be reached by the diode port. */
-KM_MUST_CHECK int rx_sockets_open(struct rx_sockets *sockets,
-				  const struct rx_config *config, struct km_err *err);
+/* One for each datagram channel. A consumer that cannot be reached, or only by the diode port,
+ * is told once and left out. */
+void rx_sockets_open(struct rx_sockets *sockets, const struct rx_config *config);
 
 /* True when a consumer that could not be reached can be now. */
 bool rx_sockets_news(const struct rx_sockets *sockets, const struct rx_config *config);

@@ -218,9 +218,12 @@ void live_told(struct live *live, unsigned index, unsigned session,
 
 /* ---- time ------------------------------------------------------------------------------ */
 
-void live_tick(struct live *live, uint64_t now_ns)
+void live_tick(struct live *live, bool drained)
 {
-	live->now_ns = now_ns;
+	const uint64_t now_ns = drained			      ? live->now_ns
+				: live->now_ns > LIVE_BUSY_NS ? live->now_ns - LIVE_BUSY_NS
+							      : 0;
+
 	for (unsigned i = 0; i < live->channels; i++) {
 		struct live_channel *c = &live->channel[i];
 

@@ -97,8 +97,11 @@ void live_take(struct live *live, unsigned index, unsigned session,
 void live_told(struct live *live, unsigned index, unsigned session,
 	       const struct record_live *l);
 
-/* Before each step, and at least every 20 ms. */
-void live_tick(struct live *live, uint64_t now_ns);
+/* Behind each step, and at least every 20 ms; the step sets now_ns. DRAINED: the rings are
+ * empty; a gap that is due waits for that, so that a process that had to stand still does not
+ * give up what has come meanwhile. But for no longer than LIVE_BUSY_NS. */
+#define LIVE_BUSY_NS UINT64_C(50000000)
+void live_tick(struct live *live, bool drained);
 
 /* When live_tick() has something to give up. */
 uint64_t live_next(const struct live *live);

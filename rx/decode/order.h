@@ -30,7 +30,9 @@
 #define ORDER_PIECES (WIRE_MESSAGE_MAX / ORDER_CELL + 1u)
 /* Disjoint parts of one message; lost symbols between them are at most m + 1 runs a block. */
 #define ORDER_SPANS 16u
-#define ORDER_REORDER_NS UINT64_C(5000000)
+/* Longer than a block of the receive ring waits to be handed over (retire, 2 ms): by that ring
+ * come the datagrams that the kernel has joined. */
+#define ORDER_REORDER_NS UINT64_C(10000000)
 
 /* A message that is handed on. The pieces are its bytes, valid during the call. */
 struct order_out {

@@ -206,12 +206,16 @@ static unsigned take_realtime(struct rx_engine *e)
 
 unsigned rx_engine_step(struct rx_engine *e, uint64_t now_ns)
 {
-	unsigned done;
+	const unsigned run = e->realtime.form ? e->run : RX_ENGINE_BATCH;
+	unsigned done, others;
 
 	e->now_ns = now_ns;
-	live_tick(&e->live, now_ns);
+	e->live.now_ns = now_ns;
 	done = take_realtime(e);
-	done += take_frames(e, &e->feed, e->realtime.form ? e->run : RX_ENGINE_BATCH);
+	others = take_frames(e, &e->feed, run);
+	/* nothing is given up while what would fill the gap may be waiting in a ring */
+	live_tick(&e->live, done < RX_ENGINE_BATCH && others < run);
+	done += others;
 	asker_poll(&e->asker, accepted, e, now_ns);
 	if (now_ns - e->tick_ns >= RX_ENGINE_TICK_NS) {
 		e->tick_ns = now_ns;

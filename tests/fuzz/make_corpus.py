@@ -182,6 +182,24 @@ def sessions(_vectors):
                             b"\x12\x09\x00\x07\x00\x00\x00\x00\x09\x00\x09") + b"\x05\xff")
 
 
+    def message(number, total, offset, content):
+        return record(4, varint(number) + bytes(8) + b"\x06abcdef" + varint(total)
+                      + varint(offset) + content)
+    live = b"\x00\x00\x01\x09\x00"  # the live channel of the rig, lane 1
+    shape = b"\x05\x03\x02\x00\x00\x00\x00\x01"
+    control = b"\x00\x00\x00\x00\x00\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+    yield "live", (b"\x00\x00" + seal(live + b"\x09\x00" + shape, message(1, 3, 0, b"abc")
+                                     + message(2, 3, 1, b"bc") + message(4, 0, 0, b""))
+                   + seal(live + b"\x09\x01" + shape, message(3, 5, 0, b"abcde"))
+                   + seal(live + b"\x0a\x00" + shape, message(2, 3, 0, b"a")
+                          + message(2, 4, 0, b"a") + message(9, 2, 0, b"xy"))
+                   + b"\x05\x40"
+                   + seal(control, record(19, b"\x00\x09" + varint(20) + varint(3)))
+                   + b"\x05\x80"
+                   + seal(live + b"\x0b\x00" + shape, message((1 << 64) - 2, 1, 0, b"z")
+                          + message(5, 1, 0, b"z")) + b"\x05\xff")
+
+
 TARGETS = {"announce": announces, "carrier": carriers, "conf": confs, "frame": frames,
            "ipc": messages, "manifest": manifests, "minisig": signatures, "record": records,
            "session": sessions, "ticket": tickets}
