@@ -106,14 +106,15 @@ static enum km_rc put(struct datagram *d, const struct datagram_message *message
 	}
 }
 
-/* What waits at the socket, into symbols. */
-static void take(struct datagram *d, uint64_t until_bytes, uint64_t now_ns)
+/* What waits at the socket, into symbols; not FRESH: only the batch that is in hand. */
+static void take(struct datagram *d, bool fresh, uint64_t until_bytes, uint64_t now_ns)
 {
 	const uint64_t *bytes = &d->out->lane[FRAME_CLASS_REALTIME].bytes;
 	struct datagram_message message;
 	enum km_rc rc;
 
-	while (*bytes < until_bytes && datagram_in_peek(&d->in, &message, now_ns)) {
+	while (*bytes < until_bytes && (fresh || datagram_in_holds(&d->in)) &&
+	       datagram_in_peek(&d->in, &message, now_ns)) {
 		if (d->offset == 0)
 			d->time_ns = clock_real_ns();
 		rc = put(d, &message, now_ns);
@@ -147,10 +148,9 @@ uint64_t datagram_step(struct datagram *d, uint64_t budget, bool drain, uint64_t
 {
 	const uint64_t before = d->out->lane[FRAME_CLASS_REALTIME].bytes;
 
-	/* what is in hand and half put goes on even when draining: it has a number */
-	if (!drain || d->offset > 0)
-		take(d, drain ? before + 1 : before + budget, now_ns);
-	finish(d, drain && d->offset == 0, now_ns);
+	/* what was taken from the socket leaves, even when draining */
+	take(d, !drain, before + budget, now_ns);
+	finish(d, drain && !datagram_in_holds(&d->in), now_ns);
 	if (now_ns - d->look_ns >= DATAGRAM_LOOK_NS) {
 		d->look_ns = now_ns;
 		datagram_in_look(&d->in);
@@ -173,7 +173,7 @@ uint64_t datagram_next(const struct datagram *d)
 
 bool datagram_busy(const struct datagram *d)
 {
-	return channel_busy(&d->channel) || d->offset > 0;
+	return channel_busy(&d->channel) || datagram_in_holds(&d->in);
 }
 
 bool datagram_stuck(const struct datagram *d, uint64_t now_ns)

@@ -60,7 +60,7 @@ uint64_t datagram_step(struct datagram *d, uint64_t budget, bool drain, uint64_t
 /* When the window or the symbol in hand is to be closed; CLOCK_NEVER: nothing waits. */
 uint64_t datagram_next(const struct datagram *d);
 
-/* True while a window is open or its repairs are leaving. */
+/* True while a window is open, its repairs are leaving or messages are in hand. */
 bool datagram_busy(const struct datagram *d);
 
 /* True when something is in hand that only waits for room in the lane. */
