@@ -54,16 +54,18 @@ static void choose_memory(struct feed *feed)
 	feed->loaded = 0;
 }
 
-enum km_rc feed_begin(struct feed *feed, int fd, const struct record_begin *begin,
-		      uint64_t from, uint64_t to, bool hash)
+enum km_rc feed_begin(struct feed *feed, int fd, const struct stat *st,
+		      const struct record_begin *begin, uint64_t from, uint64_t to,
+		      bool hash)
 {
 	feed_end(feed);
 	feed->fd = fd;
 	feed->begin = *begin;
 	feed->offset = from;
 	feed->end = to;
-	if (fd >= 0 && (fstat(fd, &feed->before) != 0 || !S_ISREG(feed->before.st_mode) ||
-			(uint64_t)feed->before.st_size != begin->size)) {
+	if (fd >= 0)
+		feed->before = *st;
+	if (fd >= 0 && (!S_ISREG(st->st_mode) || (uint64_t)st->st_size != begin->size)) {
 		feed_end(feed);
 		return KM_ERR_STATE;
 	}

@@ -58,12 +58,12 @@ KM_MUST_CHECK enum km_rc feed_open(struct feed *feed, struct channel *channel,
 void feed_close(struct feed *feed);
 
 /*
- * Begin an object. fd is taken (-1: a directory object); bytes [from, to) of it are sent,
+ * Begin an object. fd is taken (-1: a directory object), *st is what fstat() says of it; bytes [from, to) of it are sent,
  * to <= begin->size. begin->path stays the caller's until feed_end(). hash: make the digest
  * (from must be 0 and to the size). KM_ERR_STATE: the file has another size or is not regular;
  * KM_ERR_NOMEM.
  */
-KM_MUST_CHECK enum km_rc feed_begin(struct feed *feed, int fd,
+KM_MUST_CHECK enum km_rc feed_begin(struct feed *feed, int fd, const struct stat *st,
 				    const struct record_begin *begin, uint64_t from,
 				    uint64_t to, bool hash);
 

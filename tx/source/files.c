@@ -43,13 +43,15 @@ static int load_batch(struct files *f, struct km_err *err)
 /* Rename the claimed files into work/; one that is not there any more shows when it is read. */
 static void take_files(struct files *f)
 {
+	struct spool_from from = SPOOL_FROM_INIT;
+
 	for (unsigned i = 0; i < f->batch->count; i++) {
 		const struct batch_object *o = &f->batch->object[i];
 		char name[RETAIN_NAME_MAX];
 
 		retain_name(name, f->batch->chain, f->batch->first + i);
-		if (spool_take(&f->spool, f->batch, o, name) != 0 && errno != ENOENT &&
-		    errno != ESTALE)
+		if (spool_take(&f->spool, &from, f->batch, o, name) != 0 &&
+		    errno != ENOENT && errno != ESTALE)
 			log_event_limited(
 				EVENT_SPOOL_FAILED,
 				"a file cannot be taken out of the spool: give the "
@@ -57,6 +59,7 @@ static void take_files(struct files *f)
 				"channel=%s error=\"%s\"",
 				f->channel->name, strerror(errno));
 	}
+	spool_from_close(&from);
 	spool_took(&f->spool, f->batch);
 }
 
@@ -128,15 +131,13 @@ static void begin_of(const struct files *f, unsigned i, struct record_begin *beg
 }
 
 /* The file is still the one that was claimed, as far as its inode tells. */
-static bool as_claimed(const struct batch_object *o, int fd)
+static bool as_claimed(const struct batch_object *o, int fd, struct stat *st)
 {
-	struct stat st;
-
-	if (fstat(fd, &st) != 0 || st.st_ino != o->ino)
+	if (fstat(fd, st) != 0 || st->st_ino != o->ino)
 		return false;
 	/* Times before 1970 are carried as 0. */
-	return st.st_mtim.tv_sec < 0 || (st.st_mtim.tv_sec == o->mtime_s &&
-					 (uint32_t)st.st_mtim.tv_nsec == o->mtime_ns);
+	return st->st_mtim.tv_sec < 0 || (st->st_mtim.tv_sec == o->mtime_s &&
+					  (uint32_t)st->st_mtim.tv_nsec == o->mtime_ns);
 }
 
 /*
@@ -168,6 +169,7 @@ static void open_object(struct files *f, uint64_t now_ns)
 	const struct batch_object *o = &f->batch->object[f->object];
 	struct record_begin begin;
 	char name[RETAIN_NAME_MAX];
+	struct stat st;
 	int fd = -1;
 
 	begin_of(f, f->object, &begin);
@@ -179,7 +181,7 @@ static void open_object(struct files *f, uint64_t now_ns)
 			f->retry_ns = now_ns + FILES_RETRY_NS;
 			return;
 		}
-		if (fd < 0 || !as_claimed(o, fd)) {
+		if (fd < 0 || !as_claimed(o, fd, &st)) {
 			const uint8_t reason =
 				fd < 0 ? RECORD_WITHDRAWN_GONE : RECORD_WITHDRAWN_CHANGED;
 
@@ -188,7 +190,7 @@ static void open_object(struct files *f, uint64_t now_ns)
 			return;
 		}
 	}
-	if (feed_begin(&f->feed, fd, &begin, 0, o->size, !f->made) != KM_OK)
+	if (feed_begin(&f->feed, fd, &st, &begin, 0, o->size, !f->made) != KM_OK)
 		give_up(f, RECORD_WITHDRAWN_CHANGED, now_ns);
 }
 
@@ -466,7 +468,8 @@ uint64_t files_tick(struct files *f, bool drain, uint64_t now_ns)
 			spool_look(&f->spool, now_ns);
 			f->look_ns = now_ns + FILES_LOOK_NS;
 		}
-		at = f->spool.next_ready_ns > f->look_ns ? f->spool.next_ready_ns : f->look_ns;
+		at = f->spool.next_ready_ns > f->look_ns ? f->spool.next_ready_ns
+							 : f->look_ns;
 		next = at < next ? at : next;
 		at = retain_tick(&f->retain, now_ns);
 		next = at < next ? at : next;

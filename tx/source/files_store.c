@@ -292,6 +292,8 @@ static void put_back(struct files *f, unsigned object, bool hold)
 
 void files_recover_batch(struct files *f)
 {
+	struct spool_from from = SPOOL_FROM_INIT;
+
 	for (unsigned i = 0; i < f->batch->count; i++) {
 		const struct batch_object *o = &f->batch->object[i];
 		char name[RETAIN_NAME_MAX];
@@ -305,8 +307,9 @@ void files_recover_batch(struct files *f)
 			put_back(f, i, false);
 		/* A power cut may have undone the rename, but not the journal. */
 		if (!o->reason && !there)
-			(void)!spool_take(&f->spool, f->batch, o, name);
+			(void)!spool_take(&f->spool, &from, f->batch, o, name);
 	}
+	spool_from_close(&from);
 }
 
 /* ---- leaving --------------------------------------------------------------------------------- */

@@ -215,8 +215,13 @@ static enum km_rc begin_feed(struct resend *r, int fd, uint64_t from, uint64_t t
 		.path = r->object->path,
 		.path_len = r->object->path_len,
 	};
+	struct stat st;
 
-	return feed_begin(&r->feed, fd, &begin, from, to, false);
+	if (fd >= 0 && fstat(fd, &st) != 0) {
+		km_close(&fd);
+		return KM_ERR_STATE;
+	}
+	return feed_begin(&r->feed, fd, &st, &begin, from, to, false);
 }
 
 /* Look at one object number: what state it leads to. */

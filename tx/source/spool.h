@@ -163,10 +163,24 @@ bool spool_wants(const struct spool *spool, uint64_t now_ns);
  */
 unsigned spool_collect(struct spool *spool, struct batch *batch, uint64_t now_ns);
 
+/* The directory that files are being taken from: neighbours in a batch share it. */
+struct spool_from {
+	int fd;		  /* owned; -1: none */
+	const char *path; /* borrowed of the batch, and its first len bytes */
+	size_t len;
+};
+
+#define SPOOL_FROM_INIT                                                                    \
+	{                                                                                  \
+		.fd = -1                                                                   \
+	}
+
 /* Move object `o` of the batch out of `in` to work/NAME. -1 and errno. A directory object
- * is only marked as carried. */
-KM_MUST_CHECK int spool_take(struct spool *spool, const struct batch *batch,
-			     const struct batch_object *o, const char *name);
+ * is only marked as carried. `from` is the caller's, for the files of one batch. */
+KM_MUST_CHECK int spool_take(struct spool *spool, struct spool_from *from,
+			     const struct batch *batch, const struct batch_object *o,
+			     const char *name);
+void spool_from_close(struct spool_from *from);
 
 /* After a batch was taken: directories that it left empty must not be carried as empty. */
 void spool_took(struct spool *spool, const struct batch *batch);

@@ -204,10 +204,9 @@ static const char *last_part(const char *path)
 /* True unless somebody has the file open for writing. */
 static bool no_writer(struct spool *spool, int fd)
 {
-	if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
-		(void)fcntl(fd, F_SETLEASE, F_UNLCK);
+	/* The caller closes it at once, and the lease goes with it. */
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
 		return true;
-	}
 	if (errno == EAGAIN)
 		return false;
 	/* Not our file (EACCES) or a file system without leases: settle alone decides. */
@@ -378,26 +377,45 @@ static int parent_fd(const struct spool *spool, const char *path)
 	return spool_dir_fd(spool, parent);
 }
 
-int spool_take(struct spool *spool, const struct batch *batch, const struct batch_object *o,
-	       const char *name)
+/* The directory of a path of the spool; opened only when it is not that of the last one. */
+static int from_fd(const struct spool *spool, struct spool_from *from, const char *path)
+{
+	const size_t len = (size_t)(last_part(path) - path);
+
+	if (from->fd >= 0 && from->len == len && memcmp(from->path, path, len) == 0)
+		return from->fd;
+	km_close(&from->fd);
+	from->fd = parent_fd(spool, path);
+	from->path = path;
+	from->len = len;
+	return from->fd;
+}
+
+void spool_from_close(struct spool_from *from)
+{
+	km_close(&from->fd);
+}
+
+int spool_take(struct spool *spool, struct spool_from *from, const struct batch *batch,
+	       const struct batch_object *o, const char *name)
 {
 	const char *path = batch_path(batch, o);
-	_cleanup_close_ int from = -1;
 	struct stat st;
+	int fd;
 
 	if (o->kind == RECORD_OBJECT_DIR)
 		return 0;
-	from = parent_fd(spool, path);
-	if (from < 0)
+	fd = from_fd(spool, from, path);
+	if (fd < 0)
 		return -1;
 	/* Never move something else of that name: it would be lost from its place. */
-	if (fstatat(from, last_part(path), &st, AT_SYMLINK_NOFOLLOW) != 0)
+	if (fstatat(fd, last_part(path), &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return -1;
 	if (!S_ISREG(st.st_mode) || st.st_ino != o->ino) {
 		errno = ESTALE;
 		return -1;
 	}
-	return fileio_rename_noreplace(from, last_part(path), spool->work, name);
+	return fileio_rename_noreplace(fd, last_part(path), spool->work, name);
 }
 
 static void mark_dir(struct spool *spool, struct spool_dir *dir)

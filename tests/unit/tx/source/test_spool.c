@@ -127,14 +127,16 @@ static unsigned collect_want(unsigned want)
 static void take_all(void)
 {
 	static uint64_t next = 100;
+	struct spool_from from = SPOOL_FROM_INIT;
 
 	for (unsigned i = 0; i < batch->count; i++) {
 		char name[RETAIN_NAME_MAX];
 
 		retain_name(name, 1, next++);
-		cr_assert_eq(spool_take(&spool, batch, &batch->object[i], name), 0, "%s",
-			     strerror(errno));
+		cr_assert_eq(spool_take(&spool, &from, batch, &batch->object[i], name), 0,
+			     "%s", strerror(errno));
 	}
+	spool_from_close(&from);
 	spool_took(&spool, batch);
 }
 
@@ -310,6 +312,7 @@ Test(spool, batches_are_bounded_and_large_files_stand_alone)
 
 Test(spool, a_swapped_name_is_never_followed_or_taken)
 {
+	struct spool_from from = SPOOL_FROM_INIT;
 	char name[RETAIN_NAME_MAX];
 
 	put("f", 4);
@@ -318,8 +321,9 @@ Test(spool, a_swapped_name_is_never_followed_or_taken)
 	cr_assert_eq(remove(in("f")), 0);
 	cr_assert_eq(symlink("/etc/passwd", in("f")), 0);
 	retain_name(name, 1, 1);
-	cr_assert_eq(spool_take(&spool, batch, &batch->object[0], name), -1);
+	cr_assert_eq(spool_take(&spool, &from, batch, &batch->object[0], name), -1);
 	cr_assert_eq(errno, ESTALE);
+	spool_from_close(&from);
 	cr_assert_eq(access(in("f"), F_OK), 0);
 	cr_assert_eq(faccessat(spool.work, name, F_OK, AT_SYMLINK_NOFOLLOW), -1);
 }
