@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base32.h"
+#include "crc32.h"
 #include "cursor.h"
 #include "wire_limits.h"
 
@@ -16,19 +17,6 @@ _Static_assert(BASE32_CHARS(TICKET_BYTES_MAX) <= TICKET_CHARS_MAX, "ticket too l
 _Static_assert(TEXT_CHARS < TICKET_TEXT_MAX, "text with hyphens does not fit");
 /* version, kind, channel, chain, CRC: 8 bytes at the least; an item is 2 at the least. */
 _Static_assert(TICKET_ITEMS_MAX == (TICKET_BYTES_MAX - 8) / 2, "item table");
-
-/* CRC-32 of IEEE 802.3, reflected. A ticket has 62 bytes: no table is worth its cache. */
-static uint32_t crc32_ieee(const uint8_t *p, size_t len)
-{
-	uint32_t crc = UINT32_MAX;
-
-	for (size_t i = 0; i < len; i++) {
-		crc ^= p[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (UINT32_C(0xEDB88320) & -(crc & 1));
-	}
-	return ~crc;
-}
 
 /* Largest number an item may name: nothing beyond can exist, and ends never overflow. */
 static uint64_t item_limit(uint8_t kind)
@@ -84,7 +72,7 @@ enum km_rc ticket_encode(char *out, const struct ticket *t)
 	if (!wr_ok(&wr))
 		return KM_ERR_FULL;
 	wr.n = sizeof(bytes);
-	wr_u32(&wr, crc32_ieee(bytes, wr.used));
+	wr_u32(&wr, crc32_add(0, bytes, wr.used));
 	base32_encode(out, bytes, wr.used, TICKET_GROUP);
 	return KM_OK;
 }
@@ -127,7 +115,7 @@ enum km_rc ticket_decode(struct ticket *t, const char *text, size_t len)
 	if (n < CRC_LEN + 2)
 		return KM_ERR_MALFORMED;
 	rd_init(&rd, bytes + n - CRC_LEN, CRC_LEN);
-	if (rd_u32(&rd) != crc32_ieee(bytes, n - CRC_LEN))
+	if (rd_u32(&rd) != crc32_add(0, bytes, n - CRC_LEN))
 		return KM_ERR_AUTH;
 	rd_init(&rd, bytes, n - CRC_LEN);
 	if (rd_u8(&rd) != TICKET_VERSION)
