@@ -258,27 +258,6 @@ static int make_stats(struct tx_supervisor *s, struct km_err *err)
 	return 0;
 }
 
-#define SUPERVISOR_CAPS                                                                    \
-	(SANDBOX_CAP(CAP_NET_RAW) | SANDBOX_CAP(CAP_SETUID) | SANDBOX_CAP(CAP_SETGID) |    \
-	 SANDBOX_CAP(CAP_SETPCAP) | SANDBOX_CAP(CAP_KILL))
-
-/* From here on the supervisor can start roles and pass CAP_NET_RAW on, and nothing else. */
-static int give_up_rights(struct km_err *err)
-{
-	const struct sandbox_plan plan = {
-		.keep_caps = SUPERVISOR_CAPS,
-		.bounding = SUPERVISOR_CAPS,
-	};
-	struct sandbox_report report;
-	char text[SANDBOX_TEXT_MAX];
-
-	if (sandbox_apply(&plan, &report, err) != 0)
-		return -1;
-	log_event(EVENT_ROLE_READY, "supervisor holds: %s",
-		  sandbox_describe(&report, text, sizeof(text)));
-	return 0;
-}
-
 static int set_up(struct tx_supervisor *s, const void *bytes, size_t len,
 		  struct km_err *err)
 {
@@ -296,7 +275,7 @@ static int set_up(struct tx_supervisor *s, const void *bytes, size_t len,
 	open_counters(s);
 	if (tx_sockets_open(&s->sockets, s->config, s->port.index, err) != 0)
 		return -1;
-	return give_up_rights(err);
+	return fleet_give_up_rights(err);
 }
 
 static void tear_down(struct tx_supervisor *s)

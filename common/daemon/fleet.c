@@ -11,6 +11,11 @@
 /* How long a stop may go unseen while a role starts. */
 #define FLEET_SLICE_MS 100
 
+/* Of a supervisor: to start roles and to end them. */
+#define FLEET_CAPS                                                                         \
+	(SANDBOX_CAP(CAP_NET_RAW) | SANDBOX_CAP(CAP_SETUID) | SANDBOX_CAP(CAP_SETGID) |    \
+	 SANDBOX_CAP(CAP_SETPCAP) | SANDBOX_CAP(CAP_KILL))
+
 static volatile sig_atomic_t fleet_stop_signal;
 static volatile sig_atomic_t fleet_hup_signal;
 
@@ -314,4 +319,20 @@ int fleet_run(struct fleet *f, const struct fleet_plan *plan)
 		f->code = EX_SOFTWARE;
 	log_event(EVENT_DAEMON_STOP, "stopped code=%d", f->code);
 	return f->code;
+}
+
+int fleet_give_up_rights(struct km_err *err)
+{
+	const struct sandbox_plan plan = {
+		.keep_caps = FLEET_CAPS,
+		.bounding = FLEET_CAPS,
+	};
+	struct sandbox_report report;
+	char text[SANDBOX_TEXT_MAX];
+
+	if (sandbox_apply(&plan, &report, err) != 0)
+		return -1;
+	log_event(EVENT_ROLE_READY, "supervisor holds: %s",
+		  sandbox_describe(&report, text, sizeof(text)));
+	return 0;
 }

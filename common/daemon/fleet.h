@@ -72,6 +72,12 @@ struct fleet {
  */
 KM_MUST_CHECK int fleet_run(struct fleet *fleet, const struct fleet_plan *plan);
 
+/*
+ * For the supervisor itself, once all it needs is open: from here on it can start roles and pass
+ * CAP_NET_RAW on, and nothing else. Logs what it holds.
+ */
+KM_MUST_CHECK int fleet_give_up_rights(struct km_err *err);
+
 /* Ends the roles of mask and starts them again (from tick). `why` goes to the log. */
 void fleet_restart(struct fleet *fleet, uint32_t mask, const char *why);
 
