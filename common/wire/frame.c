@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: ISC
 #include "frame.h"
 
+#include <stdbool.h>
+
 #include "announce.h"
 #include "cursor.h"
 
@@ -45,6 +47,18 @@ static enum km_rc check_announce(const struct frame_header *h)
 	return boxes % WIRE_ANNOUNCE_BOX ? KM_ERR_RANGE : KM_OK;
 }
 
+/* A test frame has a number in a lane, but neither channel nor window of symbols. */
+static enum km_rc check_test(const struct frame_header *h)
+{
+	if (h->class != FRAME_CLASS_NORMAL || h->lane != FRAME_CLASS_NORMAL ||
+	    h->code != FRAME_CODE_NONE || h->channel || h->index || h->depth || h->M ||
+	    h->k || h->m || h->stream || h->symbol_size)
+		return KM_ERR_RANGE;
+	return h->seq < WIRE_LANE_FRAMES_MAX && h->length >= WIRE_LINKTEST_BODY
+		       ? KM_OK
+		       : KM_ERR_RANGE;
+}
+
 /* Index and block shape. ESI and row fit one codeword of WIRE_FEC_POINTS positions. */
 static enum km_rc check_place(const struct frame_header *h)
 {
@@ -62,12 +76,14 @@ enum km_rc frame_header_check(const struct frame_header *h)
 {
 	if (h->version != WIRE_VERSION)
 		return KM_ERR_VERSION;
-	if (h->type < FRAME_ANNOUNCE || h->type > FRAME_REPAIR ||
+	if (h->type < FRAME_ANNOUNCE || h->type > FRAME_TEST ||
 	    h->class >= FRAME_CLASS_COUNT || h->code > FRAME_CODE_RS_LCH8 ||
 	    h->stream >= FRAME_STREAM_COUNT)
 		return KM_ERR_MALFORMED;
 	if (h->type == FRAME_ANNOUNCE)
 		return check_announce(h);
+	if (h->type == FRAME_TEST)
+		return check_test(h);
 	if (h->lane >= WIRE_LANES_MAX || h->lane % WIRE_LANE_CLASSES != h->class ||
 	    h->seq >= WIRE_LANE_FRAMES_MAX)
 		return KM_ERR_RANGE;
@@ -122,7 +138,8 @@ enum km_rc frame_header_decode(struct frame_header *header, const uint8_t *p, si
 
 size_t frame_bytes(const struct frame_header *header)
 {
-	size_t tag = header->type == FRAME_ANNOUNCE ? 0 : WIRE_TAG_LEN;
+	bool sealed = header->type == FRAME_SOURCE || header->type == FRAME_REPAIR;
+	size_t tag = sealed ? WIRE_TAG_LEN : 0;
 
 	return WIRE_HEADER_LEN + (size_t)header->length + tag;
 }

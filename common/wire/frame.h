@@ -30,6 +30,9 @@
  * An announce has type 1, its session tag, lane, sequence, channel, window and
  * so on zero but for class (control) and payload length, and no tag. Its link id
  * is the only other byte that may be set.
+ *
+ * A test frame (linktest.h) has type 4, no tag, the number of its run as session tag, lane 3,
+ * a sequence and its step as window, and zero elsewhere but for the length.
  */
 #ifndef FRAME_H
 #define FRAME_H
@@ -44,6 +47,7 @@ enum frame_type {
 	FRAME_ANNOUNCE = 1,
 	FRAME_SOURCE = 2, /* a source symbol, maybe cut short: the rest is zero */
 	FRAME_REPAIR = 3, /* a repair symbol, always of full symbol size */
+	FRAME_TEST = 4,	  /* of a link test: no data, nothing for a receiver of data */
 };
 
 enum frame_class {
@@ -84,7 +88,7 @@ void frame_header_encode(uint8_t *out, const struct frame_header *header);
  * Read a header from the LEN bytes at P (which may be followed by padding of a
  * minimum-size Ethernet frame: only `length` bytes and a tag are looked for).
  *
- * KM_ERR_SHORT      fewer bytes than header + length (+ tag unless an announce)
+ * KM_ERR_SHORT      fewer bytes than header + length (+ tag, if it has one)
  * KM_ERR_VERSION    another wire version
  * KM_ERR_MALFORMED  unknown type, class, code or stream, a reserved byte set
  * KM_ERR_RANGE      a field or a combination outside of the limits, see
@@ -98,7 +102,7 @@ KM_MUST_CHECK enum km_rc frame_header_decode(struct frame_header *header, const 
  * repair, length <= symbol_size (equal for a repair), symbol size within the
  * limits, lane < WIRE_LANES_MAX and lane % 8 == class, seq below
  * WIRE_LANE_FRAMES_MAX, M = 0 if and only if code = none. An announce: all zero
- * as above, and a length that an announce can have. */
+ * as above, and a length that an announce can have; a test frame likewise. */
 KM_MUST_CHECK enum km_rc frame_header_check(const struct frame_header *header);
 
 /* Bytes of the whole frame after the Ethernet header. */

@@ -62,6 +62,9 @@
 	(WIRE_ANNOUNCE_FIXED + WIRE_ANNOUNCE_RECEIVERS_MAX * WIRE_ANNOUNCE_BOX +           \
 	 WIRE_ANNOUNCE_SIG)
 
+/* Test frames: what stands behind their clear header at least. */
+#define WIRE_LINKTEST_BODY 120u
+
 /* Names, in bytes. */
 #define WIRE_NAME_MAX 255u
 #define WIRE_PATH_MAX 1024u

@@ -2,33 +2,8 @@
 #include "port.h"
 
 #include "carrier.h"
-#include "cursor.h"
 #include "frame.h"
-
-#define ETHERTYPE_VLAN 0x8100u
-#define VLAN_ID_MASK 0x0fffu
-
-/* Where the bytes behind the Ethernet header begin, or 0: not ours. */
-static size_t ether_judge(const struct rx_engine_plan *plan, const struct feed_frame *frame)
-{
-	struct rd rd;
-	uint16_t type;
-	int vlan = frame->vlan;
-
-	rd_init(&rd, frame->p, frame->len);
-	rd_skip(&rd, WIRE_ETHER_LEN - 2);
-	type = rd_u16(&rd);
-	if (type == ETHERTYPE_VLAN && vlan < 0) {
-		vlan = rd_u16(&rd) & VLAN_ID_MASK;
-		type = rd_u16(&rd);
-	}
-	if (rd.bad || type != plan->ethertype)
-		return 0;
-	/* id 0 in a tag means priority only, no network */
-	if ((vlan > 0 ? vlan : 0) != plan->vlan)
-		return 0;
-	return rd.used;
-}
+#include "link_judge.h"
 
 static enum decode_count row_of(enum km_rc rc)
 {
@@ -71,23 +46,6 @@ static void take_announce(struct rx_engine *e, const uint8_t *p, size_t len)
 	asker_announce(&e->asker, p, len, e->now_ns);
 }
 
-/* Whose frames these are; the frames are WALK. */
-static enum carrier_verdict carrier_judge(const struct rx_engine_plan *plan,
-					  const struct feed_frame *frame,
-					  struct carrier_walk *walk)
-{
-	size_t skip = ether_judge(plan, frame);
-
-	if (skip == 0)
-		return CARRIER_FOREIGN;
-	*walk = (struct carrier_walk){
-		.p = frame->p + skip, .left = frame->len - skip, .many = plan->udp};
-	if (!plan->udp)
-		return CARRIER_OURS;
-	/* a frame that the ring has cut is shorter than its IP header says */
-	return carrier_udp_read(&plan->path, walk->p, walk->left, &walk->p, &walk->left);
-}
-
 /* One frame, or what is left when its header is refused. */
 static void take_next(struct rx_engine *e, struct carrier_walk *walk)
 {
@@ -99,8 +57,13 @@ static void take_next(struct rx_engine *e, struct carrier_walk *walk)
 	size_t len;
 
 	v[COUNT_SEEN]++;
-	v[COUNT_OURS]++;
 	rc = carrier_next(walk, &h, &p, &len);
+	if (rc == KM_OK && h.type == FRAME_TEST) {
+		/* somebody commissions the link while we run: no data, and never ours */
+		v[COUNT_FOREIGN]++;
+		return;
+	}
+	v[COUNT_OURS]++;
 	if (rc != KM_OK) {
 		v[row_of(rc)]++;
 		if (rc == KM_ERR_VERSION)
@@ -122,9 +85,11 @@ static void take_next(struct rx_engine *e, struct carrier_walk *walk)
 void port_take(struct rx_engine *e, const struct feed_frame *frame)
 {
 	uint64_t *v = e->counts.v;
+	const struct rx_engine_plan *plan = &e->plan;
 	struct carrier_walk walk;
 
-	switch (carrier_judge(&e->plan, frame, &walk)) {
+	switch (link_judge(plan->ethertype, plan->vlan, plan->udp ? &plan->path : NULL,
+			   frame, &walk)) {
 	case CARRIER_FOREIGN:
 		v[COUNT_SEEN]++;
 		v[COUNT_FOREIGN]++;

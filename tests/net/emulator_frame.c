@@ -76,7 +76,7 @@ static void read_clear(const uint8_t *p, size_t n, struct emulator_frame *f)
 	f->fec = h[3];
 	f->session = (uint32_t)read_be(h + 4, 4);
 	f->is_data = f->version == WIRE_VERSION && left >= EMULATOR_CLEAR_BYTES &&
-		     (f->type == EMULATOR_TYPE_SOURCE || f->type == EMULATOR_TYPE_REPAIR);
+		     f->type >= EMULATOR_TYPE_SOURCE && f->type <= EMULATOR_TYPE_TEST;
 	if (f->is_data)
 		read_data_header(h, f);
 }

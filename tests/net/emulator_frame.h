@@ -25,6 +25,7 @@ enum emulator_type {
 	EMULATOR_TYPE_ANNOUNCE = 1,
 	EMULATOR_TYPE_SOURCE = 2,
 	EMULATOR_TYPE_REPAIR = 3,
+	EMULATOR_TYPE_TEST = 4,
 };
 
 struct emulator_frame {
@@ -32,7 +33,7 @@ struct emulator_frame {
 	size_t header_at;   /* where the clear header starts */
 	size_t frame_bytes;
 	bool has_prefix; /* the first eight bytes are there: type and session */
-	bool is_data;	 /* version 1, type 2 or 3, all of the clear header there */
+	bool is_data;	 /* version 1, type 2 to 4, all of the clear header there */
 	uint8_t version, type, class, fec;
 	uint32_t session;
 	uint16_t lane, channel; /* from here on valid only when is_data */

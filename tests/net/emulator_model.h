@@ -7,7 +7,7 @@
  * (`km-linkemu --predict`), and what one impairment does never moves what another draws.
  * Gilbert-Elliott is a walk over these draws, hence also a function of seed and N.
  *
- * A data frame is a source or repair symbol. Every other frame of our EtherType
+ * A data frame is a source or repair symbol, or a test frame. Every other frame of our EtherType
  * (announces above all) has no number of its own in the schedule: it is subject to the
  * loss rate, to the state the Gilbert-Elliott walk is in, to the switch, to selectors,
  * and to a burst when it falls between two data frames of that burst.

@@ -168,6 +168,7 @@ static void write_all(struct vectors *v)
 	vectors_write_window(v);
 	vectors_write_records(v);
 	vectors_write_tickets(v);
+	vectors_write_linktest(v);
 	vectors_write_manifest(v);
 	fprintf(v->out, "}\n");
 }

@@ -41,6 +41,7 @@ void vectors_hex(const struct vectors *v, const char *indent, const char *name,
 void vectors_write_window(const struct vectors *v);
 void vectors_write_records(const struct vectors *v);
 void vectors_write_tickets(const struct vectors *v);
+void vectors_write_linktest(const struct vectors *v);
 void vectors_write_manifest(const struct vectors *v);
 
 #endif

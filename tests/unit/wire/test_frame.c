@@ -152,7 +152,8 @@ Test(frame, limits_of_each_field)
 	cr_assert_eq(WITH(source, version, 2), KM_ERR_VERSION);
 	cr_assert_eq(WITH(source, version, 0), KM_ERR_VERSION);
 	cr_assert_eq(WITH(source, type, 0), KM_ERR_MALFORMED);
-	cr_assert_eq(WITH(source, type, 4), KM_ERR_MALFORMED);
+	cr_assert_eq(WITH(source, type, 4), KM_ERR_RANGE, "a test frame has no window");
+	cr_assert_eq(WITH(source, type, 5), KM_ERR_MALFORMED);
 	cr_assert_eq(WITH(source, class, FRAME_CLASS_COUNT), KM_ERR_MALFORMED);
 	cr_assert_eq(WITH(source, class, FRAME_CLASS_LOW), KM_ERR_RANGE, "not the lane's");
 	cr_assert_eq(WITH(source, code, 2), KM_ERR_MALFORMED);
@@ -221,6 +222,39 @@ Test(frame, limits_without_fec_and_of_an_announce)
 	cr_assert_eq(WITH(announce, session_tag, 1), KM_ERR_RANGE);
 	cr_assert_eq(WITH(announce, class, 1), KM_ERR_RANGE);
 	cr_assert_eq(WITH(announce, depth, 1), KM_ERR_RANGE);
+}
+
+Test(frame, limits_of_a_test_frame)
+{
+	static const struct frame_header test = {.version = 1,
+						 .type = FRAME_TEST,
+						 .class = FRAME_CLASS_NORMAL,
+						 .session_tag = 0xa1b2c3d4,
+						 .lane = 3,
+						 .seq = 12,
+						 .window = 7,
+						 .length = WIRE_LINKTEST_BODY,
+						 .link_id = 2};
+	uint8_t bytes[WIRE_HEADER_LEN];
+
+	cr_assert_eq(frame_header_check(&test), KM_OK);
+	cr_assert_eq(frame_bytes(&test), WIRE_HEADER_LEN + WIRE_LINKTEST_BODY);
+	frame_header_encode(bytes, &test);
+	every_change(bytes);
+	cr_assert_eq(WITH(test, length, WIRE_LINKTEST_BODY - 1), KM_ERR_RANGE);
+	cr_assert_eq(WITH(test, length, 65000), KM_OK);
+	cr_assert_eq(WITH(test, seq, WIRE_LANE_FRAMES_MAX), KM_ERR_RANGE);
+	cr_assert_eq(WITH(test, class, FRAME_CLASS_REALTIME), KM_ERR_RANGE);
+	cr_assert_eq(WITH(test, lane, 11), KM_ERR_RANGE);
+	cr_assert_eq(WITH(test, code, FRAME_CODE_RS_LCH8), KM_ERR_RANGE);
+	cr_assert_eq(WITH(test, channel, 1), KM_ERR_RANGE);
+	cr_assert_eq(WITH(test, index, 1), KM_ERR_RANGE);
+	cr_assert_eq(WITH(test, depth, 1), KM_ERR_RANGE);
+	cr_assert_eq(WITH(test, M, 1), KM_ERR_RANGE);
+	cr_assert_eq(WITH(test, k, 1), KM_ERR_RANGE);
+	cr_assert_eq(WITH(test, m, 1), KM_ERR_RANGE);
+	cr_assert_eq(WITH(test, stream, 1), KM_ERR_RANGE);
+	cr_assert_eq(WITH(test, symbol_size, 256), KM_ERR_RANGE);
 }
 
 /* Random headers: what passes the check crosses the codec; the rest is refused by it. */
