@@ -13,6 +13,7 @@
 #include "digest_many.h"
 #include "fec.h"
 #include "keeper.h"
+#include "listen.h"
 #include "log.h"
 #include "publish.h"
 #include "role.h"
@@ -91,6 +92,17 @@ static const struct opt_row accept_rows[] = {
 	       .help = "Of the session to let in, from the same line."),
 };
 
+static const struct opt_row linktest_rows[] = {
+	OPTION_CONFIG,
+	OPTION(wait_s, "wait", OPT_U64, .metavar = "SECONDS", .max = 86400,
+	       .help = "Give up when no test frame has come for so long (default: wait "
+		       "until interrupted)."),
+	OPTION(json_file, "json", OPT_STRING, .metavar = "FILE",
+	       .help = "Write steps, lost ranges and the proposal as JSON too."),
+	OPTION(svg_file, "svg", OPT_STRING, .metavar = "FILE",
+	       .help = "Write the plot as an SVG picture too."),
+};
+
 enum {
 	CMD_RUN,
 	CMD_CHECK,
@@ -99,7 +111,8 @@ enum {
 	CMD_VERIFY,
 	CMD_MISSING,
 	CMD_REPLAY,
-	CMD_ACCEPT
+	CMD_ACCEPT,
+	CMD_LINKTEST
 };
 
 #define COMMAND(name_, help_, rows_, id_)                                                  \
@@ -120,12 +133,14 @@ static const struct opt_cmd commands[] = {
 		CMD_REPLAY),
 	COMMAND("accept-session", "Let in a session whose epoch is far from our clock.",
 		accept_rows, CMD_ACCEPT),
+	COMMAND("linktest", "Hear a link test, print losses and propose settings.",
+		linktest_rows, CMD_LINKTEST),
 };
 
 static int (*const functions[])(const struct rx_options *) = {
 	[CMD_RUN] = cmd_run,	   [CMD_CHECK] = cmd_check,   [CMD_KEYGEN] = cmd_keygen,
 	[CMD_STATUS] = cmd_status, [CMD_VERIFY] = cmd_verify, [CMD_MISSING] = cmd_missing,
-	[CMD_REPLAY] = cmd_replay, [CMD_ACCEPT] = cmd_accept,
+	[CMD_REPLAY] = cmd_replay, [CMD_ACCEPT] = cmd_accept, [CMD_LINKTEST] = cmd_linktest,
 };
 
 static void print_version(FILE *out)
@@ -176,6 +191,8 @@ static int run_role(int argc, char **argv)
 		return keeper_main(&ctx);
 	if (strcmp(ctx.name, "decode") == 0)
 		return decode_main(&ctx);
+	if (strcmp(ctx.name, "listen") == 0)
+		return listen_main(&ctx);
 	if (strcmp(ctx.name, "publish") == 0)
 		return publish_main(&ctx);
 	if (strcmp(ctx.name, "sink") == 0)

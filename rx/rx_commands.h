@@ -24,6 +24,8 @@ struct rx_options {
 	const char *fingerprint;       /* accept-session */
 	uint64_t epoch;
 	uint64_t mtu;
+	uint64_t wait_s; /* linktest: 0 = for ever */
+	const char *json_file, *svg_file;
 };
 
 int cmd_run(const struct rx_options *options);
@@ -34,6 +36,7 @@ int cmd_verify(const struct rx_options *options);
 int cmd_missing(const struct rx_options *options);
 int cmd_replay(const struct rx_options *options);
 int cmd_accept(const struct rx_options *options);
+int cmd_linktest(const struct rx_options *options);
 
 /*
  * Reads and judges the file; every finding goes to stderr. The result is the caller's

@@ -9,6 +9,8 @@
 
 #include "digest_many.h"
 #include "fec.h"
+#include "linktest.h"
+#include "load.h"
 #include "log.h"
 #include "role.h"
 #include "sender.h"
@@ -65,7 +67,32 @@ static const struct opt_row resend_rows[] = {
 	       .required = true, .help = "What katamichi-rx missing printed."),
 };
 
-enum { CMD_RUN, CMD_CHECK, CMD_KEYGEN, CMD_STATUS, CMD_RESEND };
+static const struct opt_row linktest_rows[] = {
+	OPTION_CONFIG,
+	OPTION(quick, "quick", OPT_FLAG,
+	       .help = "Few rates, short steps: some seconds instead of a minute."),
+	OPTION(seconds, "seconds", OPT_U64, .metavar = "N", .min = 1, .max = 60,
+	       .help = "Length of each step at a rate (default 1; with --quick 0.25)."),
+	OPTION(sizes, "sizes", OPT_STRING, .metavar = "LIST",
+	       .help = "Frame sizes, bytes after the Ethernet header, separated by commas; "
+		       "from 256 to the MTU, at most 8 (default 512, 1500 and the MTU)."),
+	OPTION(rates, "rates", OPT_STRING, .metavar = "LIST",
+	       .help = "Rates in Mbit/s, separated by commas, at most 16 (default: parts "
+		       "of "
+		       "--max-rate)."),
+	OPTION(max_rate, "max-rate", OPT_U64, .metavar = "MBITS", .min = 1, .max = 4000000,
+	       .help = "Highest rate in Mbit/s (default: the speed of the link, where it "
+		       "is "
+		       "not known the configured rate)."),
+	OPTION(burst, "burst", OPT_U64, .metavar = "FRAMES",
+	       .max = LINKTEST_STEP_FRAMES_MAX,
+	       .help = "Longest burst in frames of the largest size (default 65536; 0: "
+		       "none)."),
+	OPTION(json_file, "json", OPT_STRING, .metavar = "FILE",
+	       .help = "Write what was sent as JSON too."),
+};
+
+enum { CMD_RUN, CMD_CHECK, CMD_KEYGEN, CMD_STATUS, CMD_RESEND, CMD_LINKTEST };
 
 static const struct opt_cmd commands[] = {
 	{"run", "Run the transmitter in the foreground.", run_rows, KM_COUNT(run_rows),
@@ -78,11 +105,13 @@ static const struct opt_cmd commands[] = {
 	 KM_COUNT(status_rows), CMD_STATUS},
 	{"resend", "Send again what a ticket names.", resend_rows, KM_COUNT(resend_rows),
 	 CMD_RESEND},
+	{"linktest", "Send the schedule of a link test.", linktest_rows,
+	 KM_COUNT(linktest_rows), CMD_LINKTEST},
 };
 
 static int (*const functions[])(const struct tx_options *) = {
 	[CMD_RUN] = cmd_run,	   [CMD_CHECK] = cmd_check,   [CMD_KEYGEN] = cmd_keygen,
-	[CMD_STATUS] = cmd_status, [CMD_RESEND] = cmd_resend,
+	[CMD_STATUS] = cmd_status, [CMD_RESEND] = cmd_resend, [CMD_LINKTEST] = cmd_linktest,
 };
 
 static void print_version(FILE *out)
@@ -132,13 +161,16 @@ static int run_role(int argc, char **argv)
 		return signer_main(&ctx);
 	if (strcmp(ctx.name, "sender") == 0)
 		return sender_main(&ctx);
+	if (strcmp(ctx.name, "load") == 0)
+		return load_main(&ctx);
 	(void)fprintf(stderr, "katamichi-tx: no role %s\n", ctx.name);
 	return EX_USAGE;
 }
 
 int main(int argc, char **argv)
 {
-	struct tx_options options = {.config = TX_CONFIG_PATH, .wait_s = 60};
+	struct tx_options options = {
+		.config = TX_CONFIG_PATH, .wait_s = 60, .burst = 65536};
 	const struct opt_cmd *cmd;
 	int code;
 

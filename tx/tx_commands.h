@@ -24,6 +24,10 @@ struct tx_options {
 	bool json, all;		       /* status */
 	uint64_t wait_s;	       /* resend */
 	struct opt_rest tickets;
+	/* linktest */
+	bool quick;
+	uint64_t seconds, max_rate, burst;
+	const char *sizes, *rates, *json_file;
 };
 
 int cmd_run(const struct tx_options *options);
@@ -31,6 +35,7 @@ int cmd_check(const struct tx_options *options);
 int cmd_keygen(const struct tx_options *options);
 int cmd_status(const struct tx_options *options);
 int cmd_resend(const struct tx_options *options);
+int cmd_linktest(const struct tx_options *options);
 
 /*
  * Reads and judges the file; every finding goes to stderr. The result is the caller's

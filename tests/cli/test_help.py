@@ -9,9 +9,9 @@ import sys
 from cli_tap import Tap, run
 
 COMMANDS = {
-    "katamichi-tx": ["run", "check", "keygen", "status", "resend"],
+    "katamichi-tx": ["run", "check", "keygen", "status", "resend", "linktest"],
     "katamichi-rx": ["run", "check", "keygen", "status", "verify", "missing", "replay",
-                     "accept-session"],
+                     "accept-session", "linktest"],
 }
 
 

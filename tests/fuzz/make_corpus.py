@@ -200,8 +200,33 @@ def sessions(_vectors):
                           + message(5, 1, 0, b"z")) + b"\x05\xff")
 
 
+def linktests(vectors):
+    """Scripts of fuzz_linktest.c. How: 1 checksum made right, 2 later, 4 drops."""
+    hello, load, end, over = (bytes.fromhex(f["frame"]) for f in vectors["linktest"]["frames"])
+    steps = vectors["linktest"]["steps"]
+
+    def put(frame, how=0):
+        return struct.pack(">BH", how, len(frame)) + frame
+
+    def number(step, at):
+        seq = steps[step]["first"] + at
+        return load[:12] + struct.pack(">QI", seq, step) + load[24:]
+    some = b"".join(put(number(2, at), 1) for at in (0, 1, 5, 6, 9, 9, 12))
+    yield "kinds", b"".join(map(put, (hello, load, end, over)))
+    yield "losses", put(hello) + some + put(end, 4) + put(over)
+    yield "late-start", put(number(1, 3), 1) + some + put(over)
+    yield "disorder", (put(hello) + b"".join(put(number(s, at), 1) for s, at in (
+        (2, 4), (1, 9), (2, 1), (3, 0), (1, 3), (2, 0), (4, 7))) + put(end))
+    yield "burst", put(hello) + b"".join(put(number(6, at), 5) for at in range(12)) + put(end)
+    other = hello[:4] + b"\0\0\0\1" + hello[8:]
+    yield "two-runs", put(hello) + some + put(other, 1) + put(other, 3) + some
+    lie = load[:24] + load[24:44] + b"\1\x09" + load[46:]  # nine sizes
+    yield "lies", put(lie, 1) + put(load[:12] + b"\xff" * 8 + load[20:], 1) + put(load[:150])
+    yield "damaged", put(hello) + put(load[:50] + b"\1" + load[51:]) + put(b"") + b"\0\xff\xff"
+
+
 TARGETS = {"announce": announces, "carrier": carriers, "conf": confs, "frame": frames,
-           "ipc": messages, "manifest": manifests, "minisig": signatures, "record": records,
+           "ipc": messages, "linktest": linktests, "manifest": manifests, "minisig": signatures, "record": records,
            "session": sessions, "ticket": tickets}
 
 
