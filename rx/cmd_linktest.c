@@ -128,6 +128,7 @@ static int make_page(struct linktest *t, struct km_err *err)
 /* The daemon's own lock: its ring would share the processor with ours. */
 static int set_up(struct linktest *t, const void *bytes, size_t len, struct km_err *err)
 {
+	struct sandbox_report report;
 	const struct rx_config *c = t->config;
 
 	if (c->user[0] != '\0' && role_find_user(c->user, &t->uid, &t->gid, err) != 0)
@@ -146,7 +147,8 @@ static int set_up(struct linktest *t, const void *bytes, size_t len, struct km_e
 		return -1;
 	rx_intake_init(&t->intake, c, -1, t->mtu_text, t->fd_config, t->fd_stats, t->uid,
 		       t->gid);
-	return fleet_give_up_rights(err);
+	t->intake.settled = true; /* what listen reads is the packet ring, never AF_XDP */
+	return fleet_give_up_rights(0, &report, err);
 }
 
 static void write_files(const struct linktest_report *r, FILE *json, FILE *svg)

@@ -193,25 +193,15 @@ static int spawn_decode(void *ctx, struct role_child *child, struct km_err *err)
 	return rc;
 }
 
-#define SUPERVISOR_CAPS                                                                    \
-	(SANDBOX_CAP(CAP_NET_RAW) | SANDBOX_CAP(CAP_SETUID) | SANDBOX_CAP(CAP_SETGID) |    \
-	 SANDBOX_CAP(CAP_SETPCAP) | SANDBOX_CAP(CAP_KILL))
-
 /* Once the intake is chosen: what AF_XDP would have taken goes where it does not serve. */
 static int keep_rights(struct rx_supervisor *s, struct km_err *err)
 {
-	const uint64_t caps = SUPERVISOR_CAPS | rx_intake_caps(&s->intake);
-	char text[SANDBOX_TEXT_MAX];
+	const uint64_t caps = rx_intake_caps(&s->intake);
 
 	if (caps == s->caps)
 		return 0;
-	s->sandbox.bounding_wanted = caps;
-	if (sandbox_drop_caps(caps, &s->sandbox, err) != 0)
-		return -1;
 	s->caps = caps;
-	log_event(EVENT_ROLE_READY, "supervisor holds: %s",
-		  sandbox_describe(&s->sandbox, text, sizeof(text)));
-	return 0;
+	return fleet_give_up_more(caps, &s->sandbox, err);
 }
 
 /*
@@ -365,24 +355,6 @@ static int make_stats(struct rx_supervisor *s, struct km_err *err)
 	return 0;
 }
 
-/*
- * From here on the supervisor can start roles and pass on to capture what opens the port:
- * CAP_NET_RAW and, while AF_XDP may serve, what that takes; and nothing else.
- */
-static int give_up_rights(struct rx_supervisor *s, struct km_err *err)
-{
-	const uint64_t caps = SUPERVISOR_CAPS | rx_intake_caps(&s->intake);
-	const struct sandbox_plan plan = {.keep_caps = caps, .bounding = caps};
-	char text[SANDBOX_TEXT_MAX];
-
-	if (sandbox_apply(&plan, &s->sandbox, err) != 0)
-		return -1;
-	s->caps = caps;
-	log_event(EVENT_ROLE_READY, "supervisor holds: %s",
-		  sandbox_describe(&s->sandbox, text, sizeof(text)));
-	return 0;
-}
-
 static int set_up(struct rx_supervisor *s, const void *bytes, size_t len, int replay_fd,
 		  struct km_err *err)
 {
@@ -401,7 +373,8 @@ static int set_up(struct rx_supervisor *s, const void *bytes, size_t len, int re
 	rx_intake_init(&s->intake, s->config, replay_fd, s->mtu_text, s->fd_config,
 		       s->fd_stats, s->uid, s->gid);
 	open_counters(s);
-	return give_up_rights(s, err);
+	s->caps = rx_intake_caps(&s->intake);
+	return fleet_give_up_rights(s->caps, &s->sandbox, err);
 }
 
 static void tear_down(struct rx_supervisor *s)

@@ -156,6 +156,7 @@ static int make_page(struct linktest *t, const struct linktest_plan *plan, bool 
 /* The daemon's own lock: never both on one port, whoever comes second. */
 static int set_up(struct linktest *t, const void *bytes, size_t len, struct km_err *err)
 {
+	struct sandbox_report report;
 	const struct tx_config *c = t->config;
 
 	if (c->user[0] != '\0' && role_find_user(c->user, &t->uid, &t->gid, err) != 0)
@@ -168,7 +169,7 @@ static int set_up(struct linktest *t, const void *bytes, size_t len, struct km_e
 	t->fd_config = host_seal_bytes("tx-config", bytes, len, err);
 	if (t->fd_config < 0)
 		return -1;
-	return fleet_give_up_rights(err);
+	return fleet_give_up_rights(0, &report, err);
 }
 
 static void print_head(const struct linktest *t)

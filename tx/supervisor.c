@@ -48,6 +48,7 @@ struct tx_supervisor {
 	uint64_t received_base, received_last;
 	struct stats_map stats_map;
 	struct stats_writer stats;
+	struct sandbox_report sandbox;
 	char mtu_text[16];
 };
 
@@ -275,7 +276,7 @@ static int set_up(struct tx_supervisor *s, const void *bytes, size_t len,
 	open_counters(s);
 	if (tx_sockets_open(&s->sockets, s->config, s->port.index, err) != 0)
 		return -1;
-	return fleet_give_up_rights(err);
+	return fleet_give_up_rights(0, &s->sandbox, err);
 }
 
 static void tear_down(struct tx_supervisor *s)

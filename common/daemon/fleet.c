@@ -321,18 +321,32 @@ int fleet_run(struct fleet *f, const struct fleet_plan *plan)
 	return f->code;
 }
 
-int fleet_give_up_rights(struct km_err *err)
+static void say_rights(const struct sandbox_report *report)
 {
-	const struct sandbox_plan plan = {
-		.keep_caps = FLEET_CAPS,
-		.bounding = FLEET_CAPS,
-	};
-	struct sandbox_report report;
 	char text[SANDBOX_TEXT_MAX];
 
-	if (sandbox_apply(&plan, &report, err) != 0)
-		return -1;
 	log_event(EVENT_ROLE_READY, "supervisor holds: %s",
-		  sandbox_describe(&report, text, sizeof(text)));
+		  sandbox_describe(report, text, sizeof(text)));
+}
+
+int fleet_give_up_rights(uint64_t beside, struct sandbox_report *report, struct km_err *err)
+{
+	const struct sandbox_plan plan = {
+		.keep_caps = FLEET_CAPS | beside,
+		.bounding = FLEET_CAPS | beside,
+	};
+
+	if (sandbox_apply(&plan, report, err) != 0)
+		return -1;
+	say_rights(report);
+	return 0;
+}
+
+int fleet_give_up_more(uint64_t beside, struct sandbox_report *report, struct km_err *err)
+{
+	report->bounding_wanted = FLEET_CAPS | beside;
+	if (sandbox_drop_caps(FLEET_CAPS | beside, report, err) != 0)
+		return -1;
+	say_rights(report);
 	return 0;
 }

@@ -74,9 +74,15 @@ KM_MUST_CHECK int fleet_run(struct fleet *fleet, const struct fleet_plan *plan);
 
 /*
  * For the supervisor itself, once all it needs is open: from here on it can start roles and pass
- * CAP_NET_RAW on, and nothing else. Logs what it holds.
+ * on CAP_NET_RAW and the capabilities BESIDE (SANDBOX_CAP() ored), and nothing else. Logs what it
+ * holds, which is in REPORT then.
  */
-KM_MUST_CHECK int fleet_give_up_rights(struct km_err *err);
+KM_MUST_CHECK int fleet_give_up_rights(uint64_t beside, struct sandbox_report *report,
+				       struct km_err *err);
+
+/* The same again with less BESIDE, of what REPORT says is held. */
+KM_MUST_CHECK int fleet_give_up_more(uint64_t beside, struct sandbox_report *report,
+				     struct km_err *err);
 
 /* Ends the roles of mask and starts them again (from tick). `why` goes to the log. */
 void fleet_restart(struct fleet *fleet, uint32_t mask, const char *why);
