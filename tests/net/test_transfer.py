@@ -14,7 +14,8 @@ from harness import account, netns, stats, tap, tree  # noqa: E402
 from harness.diode import Diode  # noqa: E402
 from harness.emu import Emulator  # noqa: E402
 
-REAL_FROM = ("/usr/include", "/usr/share", "/usr/lib/python3")
+# the last for a machine on which little is installed: what scripts/setup brings
+REAL_FROM = ("/usr/include", "/usr/share", "/usr/lib", "/usr/bin", "/usr/aarch64-linux-gnu")
 REAL_FILES, REAL_BYTES_EACH = 10000, 64 << 10
 MIB = 1 << 20
 LARGE = 2 << 30
