@@ -9,28 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crc32.h"
 #include "cursor.h"
 #include "fileio.h"
 
 #define APPEND_HEAD 8u
 #define APPEND_CHUNK (256u * 1024u)
-
-/* CRC-32 (IEEE 802.3), four bits at a time: sixteen words of table are enough here. */
-static uint32_t append_crc(const uint8_t *p, size_t n)
-{
-	static const uint32_t table[16] = {
-		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
-		0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-		0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
-	};
-	uint32_t crc = UINT32_MAX;
-
-	for (size_t i = 0; i < n; i++) {
-		crc = table[(crc ^ p[i]) & 15] ^ (crc >> 4);
-		crc = table[(crc ^ (p[i] >> 4)) & 15] ^ (crc >> 4);
-	}
-	return ~crc;
-}
 
 /* Length of the whole row at p[0..n), 0 when it is not whole or not well formed. */
 static size_t append_row_len(const uint8_t *p, size_t n)
@@ -45,7 +29,7 @@ static size_t append_row_len(const uint8_t *p, size_t n)
 	if (rd.bad || len == 0 || len > APPEND_ROW_MAX)
 		return 0;
 	row = rd_bytes(&rd, len);
-	if (!row || append_crc(row, len) != crc)
+	if (!row || crc32_add(0, row, len) != crc)
 		return 0;
 	return APPEND_HEAD + len;
 }
@@ -187,7 +171,7 @@ int append_row(struct append *a, const void *row, size_t len, uint64_t *at)
 	}
 	wr_init(&wr, a->buf + a->used, a->cap - a->used);
 	wr_u32(&wr, (uint32_t)len);
-	wr_u32(&wr, append_crc(row, len));
+	wr_u32(&wr, crc32_add(0, row, len));
 	wr_bytes(&wr, row, len);
 	if (at)
 		*at = a->good + a->used;

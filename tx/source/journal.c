@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crc32.h"
 #include "fileio.h"
 #include "journal.h"
 
@@ -17,19 +18,6 @@
 #define ENTRY_HEAD_MAX 48u
 /* A state line: three words, five numbers, two hashes. */
 #define STATE_MAX 320u
-
-uint32_t journal_crc(uint32_t crc, const void *p, size_t len)
-{
-	const uint8_t *at = p;
-
-	crc = ~crc;
-	for (size_t i = 0; i < len; i++) {
-		crc ^= at[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (UINT32_C(0xEDB88320) & -(crc & 1));
-	}
-	return ~crc;
-}
 
 /* ---- reading --------------------------------------------------------------------------- */
 
@@ -55,7 +43,7 @@ static bool entry_at(const char *p, size_t n, const char **payload, size_t *len)
 		return false;
 	*payload = eol + 1;
 	*len = (size_t)bytes;
-	return journal_crc(0, *payload, *len) == crc && (*payload)[*len - 1] == '\n';
+	return crc32_add(0, *payload, *len) == crc && (*payload)[*len - 1] == '\n';
 }
 
 /* Whether any sound entry begins behind p: then what is at p was not torn, but damaged. */
@@ -303,7 +291,7 @@ static size_t state_line(const struct journal *j, char *out)
 static size_t entry_head(char *out, const char *payload, size_t len)
 {
 	return (size_t)snprintf(out, ENTRY_HEAD_MAX, "T %zu %08" PRIx32 "\n", len,
-				journal_crc(0, payload, len));
+				crc32_add(0, payload, len));
 }
 
 /*

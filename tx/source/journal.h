@@ -111,7 +111,4 @@ KM_MUST_CHECK int journal_load(struct journal *journal, unsigned i, struct batch
 /* Rewrite when worth it. An error is not lost: the next entry tries again. */
 KM_MUST_CHECK int journal_compact(struct journal *journal, bool force, struct km_err *err);
 
-/* CRC-32 (IEEE 802.3). */
-uint32_t journal_crc(uint32_t crc, const void *p, size_t len);
-
 #endif
