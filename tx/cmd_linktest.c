@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "fleet.h"
+#include "host_facts.h"
 #include "lane.h"
 #include "linktest_plan.h"
 #include "linktest_sent.h"
@@ -220,7 +221,7 @@ static int linktest(const struct tx_options *options, struct tx_parse *parse,
 		    FILE *json)
 {
 	const struct tx_config *config = &parse->config;
-	const struct linktest_wish wish = {
+	struct linktest_wish wish = {
 		.quick = options->quick,
 		.seconds = options->seconds,
 		.sizes = options->sizes,
@@ -228,9 +229,9 @@ static int linktest(const struct tx_options *options, struct tx_parse *parse,
 		.max_rate_mbps = options->max_rate,
 		.burst = options->burst,
 		.mtu = config->mtu < port->mtu ? config->mtu : port->mtu,
-		.speed_bps = host_link_speed(config->interface),
 		.rate_bps = config->rate_bps,
 	};
+	struct host_facts facts = HOST_FACTS_INIT;
 	struct linktest t = {.config = config,
 			     .fd_config = -1,
 			     .fd_page = -1,
@@ -241,6 +242,8 @@ static int linktest(const struct tx_options *options, struct tx_parse *parse,
 	int code;
 
 	(void)snprintf(t.mtu_text, sizeof(t.mtu_text), "%" PRIu32, config->mtu);
+	host_facts_files(&facts, "", config->interface);
+	wish.speed_bps = facts.speed_bps;
 	if (linktest_plan_make(&plan, &wish, &err) == 0 &&
 	    make_page(&t, &plan, options->quick, &err) == 0 &&
 	    set_up(&t, bytes, len, &err) == 0) {

@@ -100,21 +100,6 @@ bool host_read_counter(int fd, uint64_t *value)
 	return errno == 0 && end != text;
 }
 
-uint64_t host_link_speed(const char *name)
-{
-	char path[HOST_PATH_MAX];
-	uint64_t mbps = 0;
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "/sys/class/net/%s/speed", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	/* "-1" where a driver does not know; no link has a Pbit/s */
-	if (!host_read_counter(fd, &mbps) || mbps > 1000000000)
-		mbps = 0;
-	km_close(&fd);
-	return mbps * 1000000;
-}
-
 uint64_t host_net_core(const char *name)
 {
 	char path[HOST_PATH_MAX];

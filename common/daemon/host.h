@@ -47,9 +47,6 @@ int host_open_counter(const char *name, const char *counter);
 /* The number in an open counter file, read from its start. False when it cannot be read. */
 bool host_read_counter(int fd, uint64_t *value);
 
-/* Speed of the link as its driver tells it, in bits/s; 0 where it does not. */
-uint64_t host_link_speed(const char *name);
-
 /*
  * A net.core limit ("wmem_max"); 0 when it cannot be read.
  */
