@@ -107,6 +107,19 @@ static void whole(uint64_t number, uint32_t total, uint32_t window, uint64_t now
 	piece(number, total, 0, total, window, false, now_ns);
 }
 
+Test(order, what_was_handed_on_and_comes_again_is_late_and_takes_no_room)
+{
+	begin(1);
+	for (uint64_t n = 1; n <= 3; n++)
+		whole(n, 100, 1, 0);
+	for (uint64_t n = 1; n <= 3; n++)
+		whole(n, 100, 1, 1000);
+	cr_assert_eq(order.late, 3);
+	cr_assert_eq(seen.out, 3);
+	cr_assert_eq(order.free_cells, ORDER_CELLS);
+	end();
+}
+
 Test(order, what_comes_in_order_goes_straight_on)
 {
 	begin(1);

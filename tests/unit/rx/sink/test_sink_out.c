@@ -136,6 +136,9 @@ Test(sink_out, what_no_honest_decode_says_ends_the_pair)
 	put(0, 0, WIRE_MESSAGE_MAX + 1, 1); /* longer than any message */
 	cr_assert_eq(sink_out_run(&out), KM_ERR_MALFORMED);
 	open_all(1);
+	put(0, 0, 40 * SINK_SLOT, 0); /* the same, and all of it is there */
+	cr_assert_eq(sink_out_run(&out), KM_ERR_MALFORMED);
+	open_all(1);
 	put(0, 0, 5000, 2); /* longer than what was submitted */
 	cr_assert_eq(sink_out_run(&out), KM_ERR_MALFORMED);
 	open_all(1);

@@ -310,6 +310,27 @@ Test(pace, small_frames_are_waited_for_together)
 	run_end(&r);
 }
 
+/* Calls that a tenth of a second takes when every wake-up is so late. */
+static unsigned calls_when_late(uint64_t late_ns)
+{
+	struct run r = {.rate = gbit(1), .frame = 1514, .batch = 64, .late_ns = late_ns};
+	unsigned calls;
+
+	run_begin(&r);
+	run_for(&r, S / 10);
+	calls = r.calls;
+	run_end(&r);
+	return calls;
+}
+
+/* Who is woken late is told to wake sooner: frames go together for no longer than without. */
+Test(pace, usual_lateness_is_not_added_to_the_wait)
+{
+	const unsigned in_time = calls_when_late(0), late = calls_when_late(20 * US);
+
+	cr_assert_geq(late * 100, in_time * 90, "%u calls, in time %u", late, in_time);
+}
+
 Test(pace, allowance_is_a_frame_at_least_and_a_burst_at_most)
 {
 	struct pace p;
