@@ -17,6 +17,7 @@
 #include "fileio.h"
 #include "log.h"
 #include "manifests.h"
+#include "quarantine.h"
 
 #define FLOW_SCAN_OBJECTS 4096u
 #define FLOW_SCAN_BYTES (UINT64_C(16) << 20)
@@ -56,9 +57,24 @@ void flow_drop(struct flow *flow, struct object *o, bool unlink_part)
 }
 
 /*
- * Part files that nothing knows: what a crash left. Content with a mode of its own and
- * only one name was visible once; it is kept in quarantine. Content with a second name is a
- * former one that stands in generations/: it must be gone before its object is written to again.
+ * Content with a mode of its own and only one name: prepared by us and killed before it became
+ * visible, or, where somebody replaced a visible file behind our back and the crash came in that
+ * very moment, what an exchange took out. Kept, but not by the name that says that its object
+ * was refused: that is missing, and may come again.
+ */
+static void flow_keep_stray(struct flow *flow, const char *name)
+{
+	char as[OBJECT_PART_NAME_MAX + sizeof(".stray")];
+	struct km_err err = KM_ERR_INIT;
+
+	if (snprintf(as, sizeof(as), "%s.stray", name) < (int)sizeof(as))
+		(void)!quarantine_move(flow->root.quarantine, flow->root.incoming, name, as,
+				       QUARANTINE_STRAY, NULL, 0, &err);
+}
+
+/*
+ * Part files that nothing knows: what a crash left. Content with a second name is a former one
+ * that stands in generations/: it must be gone before its object is written to again.
  */
 static int flow_clean_incoming(struct flow *flow, struct km_err *err)
 {
@@ -82,8 +98,7 @@ static int flow_clean_incoming(struct flow *flow, struct km_err *err)
 		    (st.st_nlink == 1 && shelf_find(&flow->shelf, what, chain, number)))
 			continue;
 		if ((st.st_mode & 07777) != 0600 && st.st_nlink == 1)
-			(void)renameat(flow->root.incoming, name, flow->root.quarantine,
-				       name);
+			flow_keep_stray(flow, name);
 		else
 			(void)unlinkat(flow->root.incoming, name, 0);
 	}

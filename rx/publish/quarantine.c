@@ -40,6 +40,8 @@ const char *quarantine_text(uint8_t reason)
 		return "the begin record and the signed manifest disagree on what it is";
 	case QUARANTINE_BUSY:
 		return "another process holds the content open for writing";
+	case QUARANTINE_STRAY:
+		return "left by a crash; if something is missing for it, send it again";
 	}
 	return "unknown reason";
 }

@@ -32,6 +32,7 @@ enum quarantine_reason {
 	QUARANTINE_FORK = 9,	  /* manifest: another of this name is stored */
 	QUARANTINE_KIND = 10,	  /* begin record and manifest disagree on the kind */
 	QUARANTINE_BUSY = 11,	  /* somebody else holds the part file open */
+	QUARANTINE_STRAY = 12,	  /* not a verdict: a crash left it, and nothing knows it */
 };
 
 /* One sentence for people. */

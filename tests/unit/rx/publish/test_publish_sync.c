@@ -305,6 +305,38 @@ Test(publish_sync, killed_behind_the_exchange)
 	rig_free(&rig);
 }
 
+/*
+ * Killed when a file had got its mode and was not yet visible, and before its ranges were on disk:
+ * nothing knows the part file then. It was not refused by anybody: it is missing, and published
+ * when it comes again.
+ */
+Test(publish_sync, killed_when_prepared_and_not_yet_noted)
+{
+	struct rig_object o = object(1, "a", 5000);
+	char part[64];
+
+	rig_init(&rig, NULL);
+	rig_start(&rig);
+	rig_data(&rig, &o);
+	rig_settle(&rig);
+	rig_stop(&rig);
+	snprintf(part, sizeof(part), "%llu-1.part", (unsigned long long)RIG_CHAIN);
+	cr_assert_eq(chmod(rig_path(&rig, ".incoming", part), 0644), 0);
+	cr_assert_eq(unlink(rig_path(&rig, "../state/files", "progress")), 0);
+	rig_start(&rig);
+	rig_manifest(&rig, &o, 1, 1, NULL, NULL);
+	rig_settle(&rig);
+	cr_expect_eq(publish_count(rig.publish, "objects_quarantined"), 0);
+	cr_expect_eq(publish_count(rig.publish, "objects_missing"), 1);
+	cr_expect_eq(rig_count_files(&rig, ".quarantine"), 2, "kept, with its reason");
+	rig_data(&rig, &o); /* sent again */
+	rig_settle(&rig);
+	cr_expect(rig_has(&rig, "tree", "a", o.seed, o.size));
+	cr_expect_eq(publish_count(rig.publish, "objects_missing"), 0);
+	rig_check_sum(&rig);
+	rig_free(&rig);
+}
+
 Test(publish_sync, what_the_disk_did_not_keep_is_missing)
 {
 	struct rig_object o[2] = {object(1, "kept", 900), object(2, "lost", 900)};
