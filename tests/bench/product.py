@@ -122,6 +122,8 @@ class Product:
         published = os.path.join(self.diode.tree(channel), name)
         end = None if note else self._last_change(published, files)
         seconds = (end - claim.at_ns) / 1e9 if end and claim.at_ns else None
+        if note:
+            self._settle()
         lost = self._lost() - before["lost"]
         self._put_back(staged, channel)
         wrong = None if note else self._judge(staged, published, files)
@@ -138,6 +140,14 @@ class Product:
     def _lost(self, rx=None):
         rx = rx or self.diode.counters("rx")
         return rx["decode.lost_total"]
+
+    def _settle(self):
+        """Symbols are given up when their window ends, the frames they were in when their
+        lane's account says so: later, and of the two only these tell that the link lost."""
+        try:
+            self.diode.wait_quiet(30)
+        except Died as error:
+            print(f"  (rx does not come to rest: {str(error).splitlines()[0]})", flush=True)
 
     def _check_whole(self, before):
         """What repair could not bring back does not come any more: no need to wait for it."""
