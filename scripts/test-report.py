@@ -2,6 +2,7 @@
 """One line per test program of a meson test run: `pass|fail|skip NAME[: reason]`.
 
     test-report.py TESTLOG.JSON BUILD-DIR
+    test-report.py --failed TESTLOG.JSON BUILD-DIR    the end of what each failed test said
 
 A test program that speaks TAP counts once per line of its plan, so that a skip inside a
 program that passes is seen too.
@@ -43,16 +44,37 @@ def reports(test, label):
         yield "fail", f"{name}: {result} (exit {test.get('returncode')})"
 
 
+TAIL_LINES = 40
+TAIL_CHARS = 3000
+
+
+def tail(text):
+    return "\n".join(text.rstrip().splitlines()[-TAIL_LINES:])[-TAIL_CHARS:]
+
+
+def print_failed(test, label):
+    failed = [text for kind, text in reports(test, label) if kind == "fail"]
+    if failed:
+        print("\n".join(f"-- {text}" for text in failed))
+        print(tail(test.get("stdout") or ""))
+        print(tail(test.get("stderr") or ""))
+
+
 def main():
-    log, build = sys.argv[1:3]
+    only_failed = sys.argv[1] == "--failed"
+    log, build = sys.argv[2:4] if only_failed else sys.argv[1:3]
     label = os.path.basename(build)
     count = 0
     with open(log, encoding="utf-8") as file:
         for line in file:
-            for kind, text in reports(json.loads(line), label):
+            test = json.loads(line)
+            if only_failed:
+                print_failed(test, label)
+                continue
+            for kind, text in reports(test, label):
                 count += 1
                 print(kind, text.replace("\n", " "))
-    if not count:
+    if not count and not only_failed:
         print(f"fail {label}: no test ran")
 
 
