@@ -33,10 +33,10 @@ from rows import Rows  # noqa: E402
 # Name, what it is, function, seconds in quick and in full form. What a part leaves over goes to
 # those behind it. The sums stay below 3 and 25 minutes with room for building and staging.
 PARTS = (
-    ("link", "the raw link", links.part, 20, 100),
+    ("link", "the raw link", links.part, 16, 100),
     ("prim", "primitives", prims.part, 12, 70),
     ("pacer", "the pacer", pacing.part, 8, 30),
-    ("file", "one large file", transfers.files_part, 86, 520),
+    ("file", "one large file", transfers.files_part, 80, 520),
     ("limit", "the speed of light", limit.part, 1, 1),
     ("small", "small files and a real tree", transfers.small_part, 10, 90),
     ("latency", "latency of messages", latency.part, 4, 60),

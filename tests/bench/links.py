@@ -22,7 +22,7 @@ from harness.procs import Process
 
 import setting
 
-SECONDS_QUICK, SECONDS_FULL = 0.12, 1.0
+SECONDS_QUICK, SECONDS_FULL = 0.08, 1.0
 RING_MIB = 256
 # Larger than the far side's queue, and back-pressure becomes loss.
 SNDBUF = {1500: 212992, 9000: 1000000}

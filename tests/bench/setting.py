@@ -59,6 +59,10 @@ class Setting:
             if now + (now - begin) > self._item_end:
                 return
 
+    def item_late(self):
+        """The item has had its share."""
+        return time.monotonic() > self._item_end
+
     def late(self):
         """No time is left for what the part could do without."""
         return time.monotonic() > self._part_end

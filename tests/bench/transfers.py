@@ -26,6 +26,7 @@ from product import Product, Unsupported
 # Gbit/s: not paced; the fastest of the search for a rate without loss; the slowest
 RATE_MAX, PACED_MAX, RATE_MIN = 40.0, 8.0, 0.2
 RATE_STEP = 0.8  # how much slower after a loss
+STEP_LONG = 0.7  # a step down to less than this was a long one
 NO_FEC = {"channel": {"fec_m": 0}}
 TREE_FROM = ("/usr/share", "/usr/include")
 
@@ -37,6 +38,7 @@ class Course:
     def __init__(self, bench, path, framing, rate=RATE_MAX, **more):
         self.bench, self.path, self.framing, self.more = bench, path, framing, more
         self.rate = rate
+        self.lossy = None  # the slowest rate at which frames were lost
         self.diode = None
 
     def open(self):
@@ -66,9 +68,27 @@ class Course:
             return False
         print(f"  ({last.lost} frames lost{f', {last.note},' if last.note else ''} at a rate of "
               f"{self.rate:.2f} Gbit/s: {rate:.2f})", flush=True)
+        self.lossy = min(self.rate, PACED_MAX)
+        self.at(rate)
+        return True
+
+    def at(self, rate):
+        """From now on at RATE: daemons of their own."""
         self.close()
         self.rate = rate
-        return True
+
+    def faster(self, staged, found):
+        """FOUND lost nothing; a step down may have been a long one. One try between it and what
+        was lossy, if there is time: what came at the better rate counts."""
+        if not self.lossy or self.rate > STEP_LONG * self.lossy or self.bench.item_late():
+            return found
+        slow, rate = self.rate, (self.rate * self.lossy) ** 0.5
+        self.at(rate)
+        between = self._some(staged)
+        if between[-1].lost or between[-1].note:
+            self.at(slow)
+            return found
+        return between
 
     def _some(self, staged):
         """Transfers until there are enough, or until one does not count."""
@@ -92,7 +112,7 @@ class Course:
                 continue
             if last.note:
                 raise Died(f"{last.note}; {last.lost} frames lost at {self.rate:.2f} Gbit/s")
-            return found
+            return found if last.lost else self.faster(staged, found)
 
 
 def goodput(carried):
