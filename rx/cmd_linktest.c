@@ -148,7 +148,7 @@ static int set_up(struct linktest *t, const void *bytes, size_t len, struct km_e
 	rx_intake_init(&t->intake, c, -1, t->mtu_text, t->fd_config, t->fd_stats, t->uid,
 		       t->gid);
 	t->intake.settled = true; /* what listen reads is the packet ring, never AF_XDP */
-	return fleet_give_up_rights(0, &report, err);
+	return fleet_give_up_rights(0, c->permissive, &report, err);
 }
 
 static void write_files(const struct linktest_report *r, FILE *json, FILE *svg)

@@ -148,6 +148,7 @@ static void print_version(FILE *out)
 	struct fec_choice choice = {.kernel = FEC_KERNEL_AUTO};
 	struct digest_choice digest;
 	struct utsname host;
+	char cage[96];
 
 	(void)fprintf(out, "katamichi-rx %s\n", KATAMICHI_VERSION);
 	(void)fprintf(out, "build: %s, gcc-compatible %s, wire version %u\n",
@@ -158,8 +159,7 @@ static void print_version(FILE *out)
 		(void)fprintf(out, "digest kernels: %s\n", digest.why);
 	(void)fprintf(out, "libsodium: %s, %s\n", sodium_version_string(),
 		      pcap_lib_version());
-	(void)fprintf(out, "sandbox: processes by role, user, capabilities, no_new_privs;\n"
-			   "         no filter of system calls or files yet\n");
+	(void)fprintf(out, "sandbox: %s\n", cage_describe_kernel(cage, sizeof(cage)));
 	if (uname(&host) == 0)
 		(void)fprintf(out, "host: %s %s %s\n", host.sysname, host.release,
 			      host.machine);

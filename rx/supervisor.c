@@ -374,7 +374,7 @@ static int set_up(struct rx_supervisor *s, const void *bytes, size_t len, int re
 		       s->fd_stats, s->uid, s->gid);
 	open_counters(s);
 	s->caps = rx_intake_caps(&s->intake);
-	return fleet_give_up_rights(s->caps, &s->sandbox, err);
+	return fleet_give_up_rights(s->caps, s->config->permissive, &s->sandbox, err);
 }
 
 static void tear_down(struct rx_supervisor *s)

@@ -170,7 +170,7 @@ static int set_up(struct linktest *t, const void *bytes, size_t len, struct km_e
 	t->fd_config = host_seal_bytes("tx-config", bytes, len, err);
 	if (t->fd_config < 0)
 		return -1;
-	return fleet_give_up_rights(0, &report, err);
+	return fleet_give_up_rights(0, c->permissive, &report, err);
 }
 
 static void print_head(const struct linktest *t)

@@ -119,6 +119,7 @@ static void print_version(FILE *out)
 	struct fec_choice choice = {.kernel = FEC_KERNEL_AUTO};
 	struct digest_choice digest;
 	struct utsname host;
+	char cage[96];
 
 	(void)fprintf(out, "katamichi-tx %s\n", KATAMICHI_VERSION);
 	(void)fprintf(out, "build: %s, gcc-compatible %s, wire version %u\n",
@@ -128,8 +129,7 @@ static void print_version(FILE *out)
 	if (digest_init(DIGEST_KERNEL_AUTO, &digest) == KM_OK)
 		(void)fprintf(out, "digest kernels: %s\n", digest.why);
 	(void)fprintf(out, "libsodium: %s\n", sodium_version_string());
-	(void)fprintf(out, "sandbox: processes by role, user, capabilities, no_new_privs;\n"
-			   "         no filter of system calls or files yet\n");
+	(void)fprintf(out, "sandbox: %s\n", cage_describe_kernel(cage, sizeof(cage)));
 	if (uname(&host) == 0)
 		(void)fprintf(out, "host: %s %s %s\n", host.sysname, host.release,
 			      host.machine);

@@ -28,6 +28,7 @@ enum { ROLE_SIGNER, ROLE_SENDER, ROLE_SOURCE, ROLE_COUNT };
 	X(STAT_LINK_UP, "link_up")                                                         \
 	X(STAT_LINK_CHANGES, "link_changes") /* the interface went away or came back */    \
 	X(STAT_MTU, "mtu")                                                                 \
+	X(STAT_PERMISSIVE, "permissive") /* 1: sandbox = permissive */                     \
 	X(STAT_RATE_BPS, "rate_bps")
 
 enum supervisor_stat { SUPERVISOR_STATS(STATS_ENUM_ROW) SUPERVISOR_STAT_COUNT };
@@ -255,6 +256,7 @@ static int make_stats(struct tx_supervisor *s, struct km_err *err)
 		return -1;
 	/* roles of another uid get it by descriptor; only its path is ours alone */
 	stats_set(&s->stats, STAT_MTU, s->config->mtu);
+	stats_set(&s->stats, STAT_PERMISSIVE, s->config->permissive);
 	stats_set(&s->stats, STAT_RATE_BPS, s->config->rate_bps);
 	return 0;
 }
@@ -276,7 +278,7 @@ static int set_up(struct tx_supervisor *s, const void *bytes, size_t len,
 	open_counters(s);
 	if (tx_sockets_open(&s->sockets, s->config, s->port.index, err) != 0)
 		return -1;
-	return fleet_give_up_rights(0, &s->sandbox, err);
+	return fleet_give_up_rights(0, s->config->permissive, &s->sandbox, err);
 }
 
 static void tear_down(struct tx_supervisor *s)

@@ -31,6 +31,8 @@
 	X(IPC_VIOLATION, "ipc.violation", LOG_CRIT, "a role broke the message protocol")   \
 	X(RING_VIOLATION, "ring.violation", LOG_CRIT, "a role wrote impossible indices")   \
 	X(SANDBOX_DEGRADED, "sandbox.degraded", LOG_WARNING, "a wall is missing here")     \
+	X(SANDBOX_VIOLATION, "sandbox.violation", LOG_ALERT,                               \
+	  "a role was killed by its cage")                                                 \
 	X(CLOCK_STEP, "clock.step", LOG_WARNING, "wall clock and boot clock moved apart")  \
 	X(LINK_BACKEND, "link.backend", LOG_NOTICE,                                        \
 	  "what carries frames through the port, and why")                                 \

@@ -321,6 +321,18 @@ int fleet_run(struct fleet *f, const struct fleet_plan *plan)
 	return f->code;
 }
 
+/* For people, in the log line. */
+static const char *fleet_lacking(void)
+{
+	struct cage_kernel kernel;
+
+	cage_ask_kernel(&kernel);
+	if (!kernel.calls)
+		return kernel.landlock ? "the filter of system calls"
+				       : "the filter of system calls, Landlock";
+	return kernel.landlock < CAGE_LANDLOCK_MIN ? "Landlock" : "none";
+}
+
 static void say_rights(const struct sandbox_report *report)
 {
 	char text[SANDBOX_TEXT_MAX];
@@ -329,16 +341,24 @@ static void say_rights(const struct sandbox_report *report)
 		  sandbox_describe(report, text, sizeof(text)));
 }
 
-int fleet_give_up_rights(uint64_t beside, struct sandbox_report *report, struct km_err *err)
+int fleet_give_up_rights(uint64_t beside, bool permissive, struct sandbox_report *report,
+			 struct km_err *err)
 {
 	const struct sandbox_plan plan = {
 		.keep_caps = FLEET_CAPS | beside,
 		.bounding = FLEET_CAPS | beside,
 	};
 
-	if (sandbox_apply(&plan, report, err) != 0)
+	if (sandbox_apply(&plan, report, err) != 0 ||
+	    cage_close_supervisor(beside & SANDBOX_CAP(CAP_BPF), permissive, &report->cage,
+				  err) != 0)
 		return -1;
 	say_rights(report);
+	if (permissive)
+		log_event(EVENT_SANDBOX_DEGRADED,
+			  "sandbox = permissive: walls that this kernel lacks are done "
+			  "without; it lacks: %s",
+			  fleet_lacking());
 	return 0;
 }
 

@@ -74,11 +74,12 @@ KM_MUST_CHECK int fleet_run(struct fleet *fleet, const struct fleet_plan *plan);
 
 /*
  * For the supervisor itself, once all it needs is open: from here on it can start roles and pass
- * on CAP_NET_RAW and the capabilities BESIDE (SANDBOX_CAP() ored), and nothing else. Logs what it
- * holds, which is in REPORT then.
+ * on CAP_NET_RAW and the capabilities BESIDE (SANDBOX_CAP() ored), and nothing else; system calls
+ * that no role needs even to set itself up kill it and them. Logs what it holds, which is in REPORT
+ * then.
  */
-KM_MUST_CHECK int fleet_give_up_rights(uint64_t beside, struct sandbox_report *report,
-				       struct km_err *err);
+KM_MUST_CHECK int fleet_give_up_rights(uint64_t beside, bool permissive,
+				       struct sandbox_report *report, struct km_err *err);
 
 /* The same again with less BESIDE, of what REPORT says is held. */
 KM_MUST_CHECK int fleet_give_up_more(uint64_t beside, struct sandbox_report *report,

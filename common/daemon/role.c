@@ -232,6 +232,19 @@ out_close:
 	return -1;
 }
 
+/* What is known of a role that its cage has killed. */
+static void role_tell_violation(const struct role_child *child, int signal)
+{
+	if (signal != SIGSYS)
+		return;
+	log_event(EVENT_SANDBOX_VIOLATION,
+		  "role %s made a system call that its cage does not allow, and was killed "
+		  "by "
+		  "it: a bug or a break-in; the kernel's log names the call (type=1326, "
+		  "syscall=) pid=%d",
+		  child->name, (int)child->pid);
+}
+
 /* The role closed its socket: says how it ended, giving it a second to do so. */
 static int role_explain_end(struct role_child *child, struct km_err *err)
 {
@@ -245,11 +258,13 @@ static int role_explain_end(struct role_child *child, struct km_err *err)
 			clock_sleep_until(clock_mono_ns() + 10 * CLOCK_NS_PER_MS);
 			continue;
 		}
-		if (info.si_code != CLD_EXITED)
+		if (info.si_code != CLD_EXITED) {
+			role_tell_violation(child, info.si_status);
 			return km_err_set(
 				err, EX_SOFTWARE,
 				"role %s: killed by signal %d before it was ready",
 				child->name, info.si_status);
+		}
 		/* a role that gave up says why in its exit code: pass that on */
 		return km_err_set(err,
 				  info.si_status >= EX__BASE && info.si_status <= EX__MAX
@@ -330,6 +345,8 @@ bool role_reap(struct role_child *child, struct role_exit *exit)
 	else
 		log_event(EVENT_ROLE_DIED, "role %s died pid=%d %s=%d", child->name, pid,
 			  exit->signalled ? "signal" : "exit", exit->number);
+	if (exit->signalled)
+		role_tell_violation(child, exit->number);
 	role_child_reset(child);
 	return true;
 }

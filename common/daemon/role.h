@@ -4,8 +4,8 @@
  *
  * Supervisor: role_spawn() -> role_await_ready() -> role_go(), for each role; then the
  * loop of supervise.h. Role: role_enter() (is it really our supervisor? give up rights) ->
- * set-up -> role_ready() (say what holds, wait for "go") -> work; between jobs
- * role_stop_requested(). Each exec gives a fresh address-space layout; every descriptor not
+ * set-up, in it role_cage() (files) -> role_ready() (system calls; say what holds, wait for
+ * "go") -> work; between jobs role_stop_requested(). Each exec gives a fresh address-space layout; every descriptor not
  * listed in the spec is closed; the environment is reduced to a short list.
  *
  * Descriptor 3 of a role is always its control socket (ipc.h); types below IPC_TYPE_OWN are
@@ -126,7 +126,8 @@ struct role_ctx {
 	char name[ROLE_NAME_MAX];
 	int control; /* ROLE_CONTROL_FD */
 	struct sandbox_report sandbox;
-	int argc; /* arguments after the name */
+	const struct cage *cage; /* of role_cage() */
+	int argc;		 /* arguments after the name */
 	char **argv;
 };
 
@@ -142,7 +143,14 @@ KM_MUST_CHECK int role_enter(int argc, char **argv, struct role_ctx *ctx,
 			     struct km_err *err);
 
 /*
- * Says ready, with the sandbox report and `extra` (may be NULL) as text, and waits for "go".
+ * The role's cage, which must live as long as the process: its file rules hold from here on,
+ * its list of system calls from role_ready() on. Once, before the first thread.
+ */
+KM_MUST_CHECK int role_cage(struct role_ctx *ctx, const struct cage *cage,
+			    struct km_err *err);
+
+/*
+ * Closes the cage, without which no role works. Says ready, with the sandbox report and `extra` (may be NULL) as text, and waits for "go".
  * -1 when the supervisor has gone or says stop (err->code 0 then: leave with exit code 0).
  */
 KM_MUST_CHECK int role_ready(struct role_ctx *ctx, const char *extra, struct km_err *err);

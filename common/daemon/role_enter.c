@@ -108,6 +108,18 @@ int role_enter(int argc, char **argv, struct role_ctx *ctx, struct km_err *err)
 	return 0;
 }
 
+int role_cage(struct role_ctx *ctx, const struct cage *cage, struct km_err *err)
+{
+	char stamp[CLOCK_TEXT_MAX];
+
+	/* the first use reads the time zone's file */
+	(void)clock_format(clock_real_ns(), stamp);
+	ctx->cage = cage;
+	if (cage_close_files(cage, &ctx->sandbox.cage, err) != 0)
+		return km_err_prefix(err, "role %s", ctx->name);
+	return 0;
+}
+
 int role_ready(struct role_ctx *ctx, const char *extra, struct km_err *err)
 {
 	static const struct ipc_type rows[] = {
@@ -120,9 +132,13 @@ int role_ready(struct role_ctx *ctx, const char *extra, struct km_err *err)
 	size_t used;
 	enum km_rc rc;
 
+	if (!ctx->cage)
+		return km_err_set(err, EX_SOFTWARE, "role %s: has no cage", ctx->name);
 	memset(&ready, 0, sizeof(ready));
 	/* the set-up may have dropped more since role_enter() */
 	sandbox_observe(&ctx->sandbox);
+	if (cage_close_calls(ctx->cage, &ctx->sandbox.cage, err) != 0)
+		return km_err_prefix(err, "role %s", ctx->name);
 	(void)sandbox_describe(&ctx->sandbox, ready.text, sizeof(ready.text));
 	used = strlen(ready.text);
 	if (extra)
@@ -138,7 +154,7 @@ int role_ready(struct role_ctx *ctx, const char *extra, struct km_err *err)
 				  "role %s: no go: %s", ctx->name, km_rc_name(rc));
 	if (role_note_control(&msg))
 		return km_err_set(err, 0, "role %s: stopped before work", ctx->name);
-	return 0;
+	return cage_close_voice(ctx->cage, &ctx->sandbox.cage, err);
 }
 
 bool role_note_control(const struct ipc_msg *msg)

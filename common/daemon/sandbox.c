@@ -216,6 +216,7 @@ static KM_PRINTF(4, 5) void sandbox_say(char *buf, size_t len, size_t *used,
 char *sandbox_describe(const struct sandbox_report *report, char *buf, size_t len)
 {
 	const char *comma = " ";
+	char cage[160];
 	size_t used = 0;
 
 	if (len == 0)
@@ -240,6 +241,11 @@ char *sandbox_describe(const struct sandbox_report *report, char *buf, size_t le
 		    report->no_new_privs ? "no_new_privs" : "new privileges POSSIBLE");
 	sandbox_say(buf, len, &used, "; %s",
 		    report->not_dumpable ? "not dumpable" : "DUMPABLE");
+	if (report->cage.wanted)
+		sandbox_say(buf, len, &used, "; %s",
+			    cage_describe(&report->cage, cage, sizeof(cage)));
+	else if (report->cage.rows > 0)
+		sandbox_say(buf, len, &used, "; calls %zu kill", report->cage.rows);
 	return buf;
 }
 
@@ -247,7 +253,7 @@ bool sandbox_complete(const struct sandbox_report *report)
 {
 	if (report->uid_wanted && !report->uid_changed)
 		return false;
-	if (!report->no_new_privs || !report->not_dumpable)
+	if (!report->no_new_privs || !report->not_dumpable || !cage_complete(&report->cage))
 		return false;
 	/* without any capability and without new ones the bounding set bounds nothing */
 	if (!report->bounding_cut && report->caps_effective != 0)

@@ -2,9 +2,9 @@
 /*
  * sandbox.h: what a role gives up before it works, and the report of what holds.
  *
- * Today: supplementary groups, gid, uid, capabilities (effective, permitted, inheritable,
- * ambient and bounding set), no_new_privs, dumpable, death signal. The system-call and file
- * filters will be further steps of the same plan and further words of the same report.
+ * Supplementary groups, gid, uid, capabilities (effective, permitted, inheritable, ambient and
+ * bounding set), no_new_privs, dumpable, death signal. The filters of system calls and of files
+ * are cage.h; what holds of them is in the same report.
  * Raw system calls; no libcap. Single-threaded set-up only.
  */
 #ifndef SANDBOX_H
@@ -16,13 +16,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cage.h"
 #include "km_err.h"
 
 /* Bit of a capability in a keep mask: SANDBOX_CAP(CAP_NET_RAW). */
 #define SANDBOX_CAP(cap) (UINT64_C(1) << (cap))
 
 /* "uid 998 gid 998; no_new_privs; caps none; ..." */
-#define SANDBOX_TEXT_MAX 400
+#define SANDBOX_TEXT_MAX 640
 
 struct sandbox_plan {
 	uid_t uid;	    /* 0 = stay */
@@ -43,7 +44,8 @@ struct sandbox_report {
 	uint64_t caps_effective; /* read back after all steps */
 	uint64_t caps_wanted;	 /* keep_caps */
 	uint64_t bounding_wanted;
-	const char *uid_note;	 /* static text: why the uid was not changed, or NULL */
+	const char *uid_note; /* static text: why the uid was not changed, or NULL */
+	struct cage_report cage;
 };
 
 /*

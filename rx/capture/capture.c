@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "capture_cage.h"
 #include "clock.h"
 #include "deliver.h"
 #include "intake.h"
@@ -30,6 +31,7 @@ static const char *const capture_stat_names[] = {CAPTURE_STATS(STATS_NAME_ROW)};
 
 struct capture {
 	struct rx_config config;
+	struct cage cage;
 	struct intake_plan plan;
 	struct link_match match;
 	struct stats_map stats_map;
@@ -82,6 +84,18 @@ static void capture_describe(const struct capture *c, const struct link_packet_r
 		 c->plan.blocks, c->plan.block_bytes, second);
 }
 
+/* The port is open: gives up what opened it, and waits for the word to go on. */
+static int capture_close(struct capture *c, struct role_ctx *ctx, const char *extra,
+			 struct km_err *err)
+{
+	if (sandbox_drop_caps(0, &ctx->sandbox, err) != 0)
+		return -1;
+	capture_cage(&c->cage, &c->config, c->pump);
+	if (role_cage(ctx, &c->cage, err) != 0)
+		return -1;
+	return role_ready(ctx, extra, err);
+}
+
 static int capture_hand_over(struct role_ctx *ctx, const struct link_packet_rings *rings,
 			     struct km_err *err)
 {
@@ -115,9 +129,7 @@ static int capture_ring(struct capture *c, struct role_ctx *ctx, struct km_err *
 	capture_describe(c, &rings, extra, sizeof(extra));
 	rc = capture_check_mtu(c, rings.mtu, err);
 	if (rc == 0)
-		rc = sandbox_drop_caps(0, &ctx->sandbox, err);
-	if (rc == 0)
-		rc = role_ready(ctx, extra, err);
+		rc = capture_close(c, ctx, extra, err);
 	if (rc == 0)
 		rc = capture_hand_over(ctx, &rings, err);
 	link_packet_rings_close(&rings);
@@ -152,9 +164,7 @@ static int capture_xdp(struct capture *c, struct role_ctx *ctx, struct link_xdp_
 		 c->plan.chunks, c->plan.chunk_bytes);
 	rc = capture_check_mtu(c, port->mtu, err);
 	if (rc == 0)
-		rc = sandbox_drop_caps(0, &ctx->sandbox, err);
-	if (rc == 0)
-		rc = role_ready(ctx, extra, err);
+		rc = capture_close(c, ctx, extra, err);
 	if (rc == 0)
 		rc = capture_hand_over_xdp(ctx, port, err);
 	link_xdp_port_close(port);
@@ -211,9 +221,7 @@ static int capture_pump(struct capture *c, struct role_ctx *ctx, struct km_err *
 					  c->config.ring_bytes, err);
 	if (link == NULL)
 		return -1;
-	rc = sandbox_drop_caps(0, &ctx->sandbox, err);
-	if (rc == 0)
-		rc = role_ready(ctx, c->replay ? "recorded file" : "libpcap", err);
+	rc = capture_close(c, ctx, c->replay ? "recorded file" : "libpcap", err);
 	if (rc == 0)
 		rc = capture_pump_loop(c, ctx, link, &ring, err);
 	link_pcap_close(link);

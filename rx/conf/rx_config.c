@@ -103,6 +103,7 @@ static void convert(struct rx_config *to, const struct rx_raw *from)
 	to->hold_bytes = from->hold_bytes;
 	to->silent_ns = from->silent_ns;
 	to->log_level = from->log_level;
+	to->permissive = from->sandbox != 0;
 	to->summary_ns = from->summary_ns;
 	(void)snprintf(to->fec_kernel, sizeof(to->fec_kernel), "%s",
 		       fec_kernel_name((enum fec_kernel)from->fec_kernel));

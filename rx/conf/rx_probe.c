@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "cage.h"
 #include "deliver.h"
 #include "fec.h"
 #include "intake.h"
@@ -84,10 +85,15 @@ void rx_probe_consumers(struct rx_parse *parse)
 void rx_probe_kernel(struct rx_parse *parse)
 {
 	struct fec_choice choice = {.why = ""};
+	struct cage_kernel kernel;
 
 	if (fec_init((enum fec_kernel)parse->raw.fec_kernel, &choice) != FEC_OK)
 		conf_report_add(&parse->report, &parse->raw, "receiver", 0, "fec_kernel",
 				"cannot be had here: %s", choice.why);
+	cage_ask_kernel(&kernel);
+	if (cage_lacking(&kernel) && !parse->raw.sandbox)
+		conf_report_add(&parse->report, &parse->raw, "receiver", 0, "sandbox", "%s",
+				cage_lacking(&kernel));
 }
 
 static void probe_dir(struct rx_parse *parse, const char *section, uint32_t i,

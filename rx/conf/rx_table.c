@@ -38,6 +38,12 @@ static const struct conf_name kernels[] = {
 	{"gfni512", FEC_KERNEL_GFNI512}, {NULL, 0},
 };
 
+static const struct conf_name sandboxes[] = {
+	{"strict", 0},
+	{"permissive", 1},
+	{NULL, 0},
+};
+
 static const struct conf_name levels[] = {
 	{"err", LOG_ERR},   {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
 	{"info", LOG_INFO}, {"debug", LOG_DEBUG},     {NULL, 0},
@@ -82,7 +88,8 @@ static const struct conf_row global_rows[] = {
 	GLOBAL(capture, "capture", CONF_ENUM, .def = "auto", .names = captures,
 	       .help = "How frames are taken: the kernel's mapped ring; AF_XDP (xdp), by "
 		       "which nothing else of this host hears the port; libpcap (pcap); or "
-		       "auto, AF_XDP where the driver gives frames without copying, else the "
+		       "auto, AF_XDP where the driver gives frames without copying, else "
+		       "the "
 		       "ring, and libpcap where the ring is refused."),
 	GLOBAL(ring_bytes, "ring", CONF_SIZE, .def = "64 MiB", .min = 1 * MIB,
 	       .max = 4 * GIB,
@@ -127,6 +134,10 @@ static const struct conf_row global_rows[] = {
 	       .help = "Instruction set of the erasure coder; auto takes the best that "
 		       "passes "
 		       "its self-test."),
+	GLOBAL(sandbox, "sandbox", CONF_ENUM, .def = "strict", .names = sandboxes,
+	       .help = "strict: refuse to start where the kernel cannot hold every role in "
+		       "its cage. permissive: do without the walls that this kernel lacks, "
+		       "and say so at every start and in status."),
 	GLOBAL(log_level, "log_level", CONF_ENUM, .def = "info", .names = levels,
 	       .help = "Least important messages that are still written."),
 	GLOBAL(summary_ns, "summary", CONF_DURATION, .def = "60 s", .min = NS_S,

@@ -60,6 +60,7 @@ struct rx_raw {
 	char user[64];
 	int fec_kernel;
 	int log_level;
+	int sandbox;
 	uint64_t summary_ns;
 	uint32_t channels;
 	struct rx_raw_channel channel[WIRE_CHANNELS_MAX];

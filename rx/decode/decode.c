@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "decode_cage.h"
 #include "deliver.h"
 #include "fec.h"
 #include "host.h"
@@ -35,6 +36,7 @@
 struct decode {
 	struct role_ctx *ctx;
 	struct rx_config config;
+	struct cage cage;
 	struct rx_engine engine;
 	struct stats_map stats_map;
 	struct stats_writer stats, live;
@@ -269,6 +271,9 @@ static int set_up(struct decode *d, struct km_err *err)
 		       : d->is_xdp ? "AF_XDP"
 				   : "ring",
 		       describe_realtime(d), fec_kernel_name(fec_kernel_now()));
+	decode_cage(&d->cage, &d->config);
+	if (role_cage(d->ctx, &d->cage, err) != 0)
+		return -1;
 	return role_ready(d->ctx, extra, err);
 }
 

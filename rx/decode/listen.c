@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "clock.h"
+#include "decode_cage.h"
 #include "deliver.h"
 #include "feed.h"
 #include "link_judge.h"
@@ -25,6 +26,7 @@
 struct listen {
 	struct role_ctx *ctx;
 	struct rx_config config;
+	struct cage cage;
 	struct intake_plan plan;
 	struct shm_map pump, heard;
 	struct feed feed, none;
@@ -78,6 +80,9 @@ static int set_up(struct listen *l, struct km_err *err)
 	if (tally_init(&l->tally, l->page) != KM_OK)
 		return km_err_set(err, EX_OSERR, "out of memory");
 	if (open_feed(l, err) != 0)
+		return -1;
+	decode_cage(&l->cage, &l->config);
+	if (role_cage(l->ctx, &l->cage, err) != 0)
 		return -1;
 	return role_ready(l->ctx, l->pump.p ? "intake pump" : "intake ring", err);
 }

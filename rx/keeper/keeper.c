@@ -15,6 +15,7 @@
 #include "deliver.h"
 #include "fileio.h"
 #include "floors.h"
+#include "keeper_cage.h"
 #include "keys.h"
 #include "log.h"
 #include "ring.h"
@@ -46,6 +47,7 @@ struct keeper {
 	bool replay;
 	int dirfd;
 	char dir[RX_PATH_LEN + 16];
+	struct cage cage;
 	struct floors floors;
 	bool dirty;
 	uint64_t next_store_ns;
@@ -321,6 +323,9 @@ static int keeper_set_up(struct keeper *k, struct role_ctx *ctx, struct km_err *
 			keeper_stat_names, KEEPER_STAT_COUNT, err) < 0)
 		return -1;
 	if (keeper_load(k, &config, err) < 0 || keeper_attach(k, err) < 0)
+		return -1;
+	keeper_cage(&k->cage, &config);
+	if (role_cage(ctx, &k->cage, err) < 0)
 		return -1;
 	return role_ready(ctx, "key in locked memory", err);
 }

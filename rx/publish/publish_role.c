@@ -15,6 +15,7 @@
 #include "fileio.h"
 #include "log.h"
 #include "publish.h"
+#include "publish_cage.h"
 #include "shm.h"
 
 #define PUBLISH_CONFIG_MAX (1u << 20)
@@ -88,6 +89,7 @@ static int publish_loop(struct publish *publish, struct role_ctx *ctx)
 int publish_main(struct role_ctx *ctx)
 {
 	static struct rx_config config; /* large */
+	static struct cage cage;
 	struct publish_fds fds = {0};
 	struct publish_setup setup = {.config = &config};
 	struct digest_choice digest;
@@ -111,6 +113,9 @@ int publish_main(struct role_ctx *ctx)
 	setup.segment = fds.segment.p;
 	setup.segment_len = fds.segment.len;
 	setup.stats = &fds.stats;
+	publish_cage(&cage, &config);
+	if (role_cage(ctx, &cage, &err) != 0)
+		goto fail;
 	publish = publish_open(&setup, &err);
 	if (!publish)
 		goto fail;

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "rx_config.h"
 #include "shm.h"
+#include "sink_cage.h"
 #include "sink_out.h"
 
 /* How soon a stop is noticed, and how often counters reach the page. */
@@ -20,6 +21,7 @@
 
 struct sink {
 	struct rx_config config;
+	struct cage cage;
 	struct shm_map map;
 	struct stats_map stats_map;
 	struct stats_writer stats;
@@ -82,6 +84,9 @@ static int set_up(struct sink *s, struct role_ctx *ctx, struct km_err *err)
 	}
 	(void)snprintf(extra, sizeof(extra), "consumers %u, with a route %u",
 		       s->out.channels, reached);
+	sink_cage(&s->cage, &s->config, s->out.fd, s->out.channels);
+	if (role_cage(ctx, &s->cage, err) != 0)
+		return -1;
 	return role_ready(ctx, extra, err);
 }
 

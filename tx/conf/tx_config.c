@@ -103,6 +103,7 @@ static void convert(struct tx_config *to, const struct tx_raw *from)
 	to->environment = (uint16_t)from->environment;
 	to->session_ns = from->session_ns;
 	to->log_level = from->log_level;
+	to->permissive = from->sandbox != 0;
 	to->summary_ns = from->summary_ns;
 	(void)snprintf(to->fec_kernel, sizeof(to->fec_kernel), "%s",
 		       fec_kernel_name((enum fec_kernel)from->fec_kernel));

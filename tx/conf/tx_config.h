@@ -98,6 +98,7 @@ struct tx_config {
 	char user[64];		/* "" = as started */
 	char fec_kernel[16];	/* "auto" */
 	int log_level;
+	bool permissive; /* sandbox: a wall that the kernel lacks is done without */
 	uint64_t summary_ns;	/* 60 s between summary lines */
 
 	/* by kind; together at most WIRE_CHANNELS_MAX, numbers and names unique over both */

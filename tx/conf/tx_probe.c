@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cage.h"
 #include "fec.h"
 #include "keys.h"
 #include "lane.h"
@@ -37,10 +38,15 @@ int tx_probe_link(struct tx_parse *parse, struct host_interface *port, struct km
 void tx_probe_kernel(struct tx_parse *parse)
 {
 	struct fec_choice choice = {.why = ""};
+	struct cage_kernel kernel;
 
 	if (fec_init((enum fec_kernel)parse->raw.fec_kernel, &choice) != FEC_OK)
 		conf_report_add(&parse->report, &parse->raw, "transmitter", 0, "fec_kernel",
 				"cannot be had here: %s", choice.why);
+	cage_ask_kernel(&kernel);
+	if (cage_lacking(&kernel) && !parse->raw.sandbox)
+		conf_report_add(&parse->report, &parse->raw, "transmitter", 0, "sandbox",
+				"%s", cage_lacking(&kernel));
 }
 
 static void probe_dir(struct tx_parse *parse, const char *section, uint32_t i,

@@ -26,6 +26,12 @@ static const struct conf_name kernels[] = {
 	{"gfni512", FEC_KERNEL_GFNI512}, {NULL, 0},
 };
 
+static const struct conf_name sandboxes[] = {
+	{"strict", 0},
+	{"permissive", 1},
+	{NULL, 0},
+};
+
 static const struct conf_name levels[] = {
 	{"err", LOG_ERR},   {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
 	{"info", LOG_INFO}, {"debug", LOG_DEBUG},     {NULL, 0},
@@ -88,7 +94,8 @@ static const struct conf_row global_rows[] = {
 		       "no, each datagram is handed over by itself."),
 	GLOBAL(backend, "backend", CONF_ENUM, .def = "auto", .names = backends,
 	       .help = "How frames go out: by a packet socket; by AF_XDP (xdp), past the "
-		       "kernel's queue disciplines and with framing ethernet only; or auto, "
+		       "kernel's queue disciplines and with framing ethernet only; or "
+		       "auto, "
 		       "AF_XDP where the driver sends by it without copying and the packet "
 		       "socket elsewhere."),
 	GLOBAL(mtu, "mtu", CONF_U64, .min = WIRE_MTU_MIN, .max = WIRE_MTU_MAX,
@@ -139,6 +146,10 @@ static const struct conf_row global_rows[] = {
 	       .help = "Instruction set of the erasure coder; auto takes the best that "
 		       "passes "
 		       "its self-test."),
+	GLOBAL(sandbox, "sandbox", CONF_ENUM, .def = "strict", .names = sandboxes,
+	       .help = "strict: refuse to start where the kernel cannot hold every role in "
+		       "its cage. permissive: do without the walls that this kernel lacks, "
+		       "and say so at every start and in every heartbeat."),
 	GLOBAL(log_level, "log_level", CONF_ENUM, .def = "info", .names = levels,
 	       .help = "Least important messages that are still written."),
 	GLOBAL(summary_ns, "summary", CONF_DURATION, .def = "60 s", .min = NS_S,

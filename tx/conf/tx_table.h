@@ -68,6 +68,7 @@ struct tx_raw {
 	char user[64];
 	int fec_kernel;
 	int log_level;
+	int sandbox;
 	uint64_t summary_ns;
 	uint32_t channels;
 	struct tx_raw_channel channel[WIRE_CHANNELS_MAX];

@@ -14,6 +14,7 @@
 #include "linktest_sent.h"
 #include "log.h"
 #include "pace.h"
+#include "sender_cage.h"
 #include "shm.h"
 #include "tx_config.h"
 
@@ -31,6 +32,7 @@
 struct load {
 	struct role_ctx *ctx;
 	struct tx_config config;
+	struct cage cage;
 	struct shm_map map;
 	struct linktest_sent *page;
 	struct linktest_plan plan;
@@ -102,6 +104,9 @@ static int set_up(struct load *l, struct km_err *err)
 	if (sandbox_drop_caps(0, &l->ctx->sandbox, err) < 0)
 		return -1;
 	(void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+	sender_cage(&l->cage, &l->config, l->link.fd, -1);
+	if (role_cage(l->ctx, &l->cage, err) < 0)
+		return -1;
 	return role_ready(l->ctx, "link socket deaf (protocol 0, filter locked)", err);
 }
 

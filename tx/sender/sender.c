@@ -16,6 +16,7 @@
 #include "pace.h"
 #include "ring.h"
 #include "schedule.h"
+#include "sender_cage.h"
 #include "shm.h"
 #include "stats.h"
 #include "tx_config.h"
@@ -30,7 +31,7 @@
 	X(SENDER_TRAINS, "trains_sent")	    /* framing udp: messages of several frames */  \
 	X(SENDER_TRAINS_ON, "trains_taken") /* 1: the kernel takes them */                 \
 	X(SENDER_PROBES, "probes_sent") /* second copies of an announce, not in frames */  \
-	X(SENDER_XDP, "af_xdp")		   /* 0: packet socket, 1: copies, 2: zero-copy */ \
+	X(SENDER_XDP, "af_xdp")		/* 0: packet socket, 1: copies, 2: zero-copy */    \
 	X(SENDER_XDP_WAKEUPS, "af_xdp_wakeups")                                            \
 	X(SENDER_XDP_REFUSED, "af_xdp_refused") /* frames the device dropped */            \
 	X(SENDER_LANE_SENT, "lane0_sent")                                                  \
@@ -55,6 +56,7 @@ static const char *const sender_stat_names[] = {SENDER_STATS(STATS_NAME_ROW)};
 
 struct sender {
 	struct tx_config config;
+	struct cage cage;
 	struct lane_plan plan;
 	struct shm_map index, slots;
 	struct stats_map stats_map;
@@ -196,7 +198,8 @@ static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *
 		 s->link.sndbuf, s->is_udp ? ", framing udp" : "",
 		 s->is_udp && !s->config.segmentation ? " without segmentation" : "",
 		 s->is_xdp ? ", AF_XDP without RX ring" : "");
-	if (role_ready(ctx, extra, err) < 0)
+	sender_cage(&s->cage, &s->config, s->link.fd, s->is_xdp ? s->xdp.fd : -1);
+	if (role_cage(ctx, &s->cage, err) < 0 || role_ready(ctx, extra, err) < 0)
 		return -1;
 	if (s->is_udp)
 		sender_tell_trains(s);

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "session.h"
 #include "sign.h"
+#include "signer_cage.h"
 #include "stats.h"
 #include "tx_config.h"
 
@@ -33,6 +34,7 @@ struct signer {
 	unsigned receiver_count;
 	uint16_t environment;
 	struct epoch epoch;
+	struct cage cage;
 	struct stats_map stats_map;
 	struct stats_writer stats;
 };
@@ -139,6 +141,9 @@ static int signer_set_up(struct signer *s, struct role_ctx *ctx, struct km_err *
 	if (signer_load(s, &config, err) < 0)
 		return -1;
 	stats_set(&s->stats, SIGNER_EPOCH, s->epoch.value);
+	signer_cage(&s->cage, &config, s->epoch.fd);
+	if (role_cage(ctx, &s->cage, err) < 0)
+		return -1;
 	return role_ready(ctx, "key in locked memory", err);
 }
 

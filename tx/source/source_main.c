@@ -18,6 +18,7 @@
 #include "record.h"
 #include "shm.h"
 #include "source.h"
+#include "source_cage.h"
 #include "stats.h"
 
 /* Counters are copied to the page, and the stop message looked for, this often. */
@@ -35,6 +36,7 @@ static const char *const live_names[] = {DATAGRAM_COUNTS(LIVE_NAME)};
 
 struct source_role {
 	struct tx_config config;
+	struct cage cage;
 	struct shm_map index, slots;
 	struct stats_map stats_map;
 	struct stats_writer stats, live;
@@ -143,13 +145,18 @@ static int set_up(struct source_role *r, struct role_ctx *ctx, struct km_err *er
 		.datagram_fds = datagram_fds,
 		.signer = TX_FD_SIGN,
 		.port_fd = fcntl(TX_FD_PORT_RX, F_GETFD) >= 0 ? TX_FD_PORT_RX : -1,
-		.flags = sandbox_complete(&ctx->sandbox) ? 0 : RECORD_HB_PERMISSIVE,
 		.software = "katamichi-tx " TX_SOURCE_VERSION,
 	};
 
 	if (keys_init(err) != 0 ||
 	    tx_config_for_role(&r->config, TX_FD_CONFIG, ctx->argc, ctx->argv, err) != 0 ||
 	    kernel_choose(&r->config, err) != 0)
+		return -1;
+	if (r->config.permissive || !sandbox_complete(&ctx->sandbox))
+		setup.flags = RECORD_HB_PERMISSIVE;
+	source_cage(&r->cage, &r->config);
+	if (source_cage_make_dirs(&r->config, err) != 0 ||
+	    role_cage(ctx, &r->cage, err) != 0)
 		return -1;
 	tx_config_lane_plan(&r->config, &setup.plan);
 	setup.index_len = LANE_OUT_INDEX_BYTES;

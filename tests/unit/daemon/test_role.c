@@ -80,6 +80,7 @@ static void probe_report(const struct role_ctx *ctx)
 
 static int role_main(int argc, char **argv)
 {
+	static const struct cage cage; /* what every role may do, and no file */
 	struct km_err err = KM_ERR_INIT;
 	struct role_ctx ctx;
 
@@ -95,8 +96,12 @@ static int role_main(int argc, char **argv)
 		return ipc_send(ctx.control, 2, "short", 5, NULL, 0, 0) == KM_OK ? 0 : 1;
 	if (strcmp(ctx.name, "mute") == 0)
 		clock_sleep_until(CLOCK_NEVER / 4);
+	if (strcmp(ctx.name, "bare") != 0 && role_cage(&ctx, &cage, &err) != 0)
+		return err.code;
 	if (role_ready(&ctx, "extra text", &err) != 0)
 		return err.code;
+	if (strcmp(ctx.name, "escapes") == 0)
+		return getppid() == 0;
 	if (strcmp(ctx.name, "crash") == 0)
 		raise(SIGUSR2); /* not one that a sanitizer reports */
 	if (strcmp(ctx.name, "leaves") == 0)
@@ -269,6 +274,34 @@ static void test_deaths_are_logged(void)
 	CHECK(end.signalled && end.number == SIGKILL && strstr(last_line, " signal=9\n"));
 }
 
+/* Without a cage no role works; one that does what is not in its list is killed, and that is
+ * said. */
+static void test_cage(void)
+{
+	struct role_child child = started("bare");
+	struct km_err err = KM_ERR_INIT;
+	struct role_exit end;
+	char report[SANDBOX_TEXT_MAX];
+
+	CHECK(role_await_ready(&child, 20 * SECOND, &err) == -1);
+	CHECK(err.code == EX_SOFTWARE);
+	await_end(&child, &end);
+	CHECK(!end.signalled && end.number == EX_SOFTWARE);
+	CHECK(events_seen[EVENT_SANDBOX_VIOLATION] == 0);
+	child = working("escapes");
+	(void)snprintf(report, sizeof(report), "%s", child.report);
+	await_end(&child, &end);
+	if (strstr(report, "NO CAGE in this build")) {
+		fprintf(stderr, "cage not tested: %s\n", report);
+		CHECK(!end.signalled);
+		return;
+	}
+	CHECK(strstr(report, "others kill; files none (Landlock "));
+	CHECK(end.signalled && end.number == SIGSYS);
+	CHECK(events_seen[EVENT_SANDBOX_VIOLATION] == 1);
+	CHECK(strstr(last_line, " sandbox.violation role escapes made a system call"));
+}
+
 static void test_stop_in_order(void)
 {
 	struct role_child a = working("work"), b = working("stubborn"), c = working("work");
@@ -388,6 +421,19 @@ static void test_sandbox_words(void)
 	r.caps_effective = SANDBOX_CAP(CAP_NET_RAW) | SANDBOX_CAP(CAP_SYS_ADMIN);
 	CHECK(strstr(sandbox_describe(&r, text, sizeof(text)), "caps net_raw,sys_admin;"));
 	CHECK(!sandbox_complete(&r));
+	r.caps_effective = 0;
+	r.cage = (struct cage_report){.wanted = true, .calls_held = true, .rows = 31};
+	CHECK(strstr(sandbox_describe(&r, text, sizeof(text)),
+		     "; calls 31 rows, others kill; files NOT FILTERED"));
+	CHECK(!sandbox_complete(&r));
+	r.cage.files_held = true;
+	r.cage.landlock = 6;
+	CHECK(strstr(sandbox_describe(&r, text, sizeof(text)),
+		     "; files none (Landlock 6)"));
+	CHECK(sandbox_complete(&r));
+	r.cage.permissive = true;
+	CHECK(strstr(sandbox_describe(&r, text, sizeof(text)), "; sandbox = permissive"));
+	CHECK(!sandbox_complete(&r));
 	r.caps_effective = ~UINT64_C(0);
 	CHECK(strlen(sandbox_describe(&r, text, sizeof(text))) < SANDBOX_TEXT_MAX);
 	CHECK(role_find_user("root", &uid, &gid, &err) == 0 && uid == 0);
@@ -407,6 +453,7 @@ int main(int argc, char **argv)
 	test_uid_is_changed();
 	test_ends_before_ready();
 	test_deaths_are_logged();
+	test_cage();
 	test_stop_in_order();
 	test_roles_die_with_the_supervisor();
 	test_not_started_by_a_supervisor();

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: ISC
+/* publish_cage.h: what role publish may do once it is ready. */
+#ifndef PUBLISH_CAGE_H
+#define PUBLISH_CAGE_H
+
+#include "cage.h"
+#include "rx_config.h"
+
+/* Fills CAGE; call role_cage() with it before the first thread and before anything is opened. */
+void publish_cage(struct cage *cage, const struct rx_config *config);
+
+#endif
