@@ -174,6 +174,10 @@ static void print_text(const struct rx_config *config, const struct stats_map *m
 		     counter(map, "supervisor", "role_restarts"),
 		     counter(map, "supervisor", "roles_down"),
 		     counter(map, "supervisor", "intake_pump") ? "libpcap" : "ring");
+	if (counter(map, "supervisor", "permissive"))
+		(void)printf("sandbox   PERMISSIVE: the log says what is missing\n");
+	if (counter(map, "decode", "tx_permissive"))
+		(void)printf("sandbox   of the sender: NOT WHOLE, says its heartbeat\n");
 }
 
 static void print_json(const struct rx_config *config, const struct stats_map *map,

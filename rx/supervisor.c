@@ -36,6 +36,7 @@ enum { ROLE_KEEPER, ROLE_PUBLISH, ROLE_SINK, ROLE_CAPTURE, ROLE_DECODE, ROLE_COU
 	X(STAT_LINK_UP, "link_up")                                                         \
 	X(STAT_LINK_CHANGES, "link_changes") /* the interface went away or came back */    \
 	X(STAT_MTU, "mtu")                                                                 \
+	X(STAT_PERMISSIVE, "permissive") /* 1: sandbox = permissive */                     \
 	X(STAT_INTAKE_PUMP, "intake_pump") /* 1: libpcap serves, not the ring */           \
 	X(STAT_INTAKE_XDP, "intake_xdp")   /* 1: AF_XDP does */
 
@@ -352,6 +353,7 @@ static int make_stats(struct rx_supervisor *s, struct km_err *err)
 			supervisor_stat_names, SUPERVISOR_STAT_COUNT, err) != 0)
 		return -1;
 	stats_set(&s->stats, STAT_MTU, s->config->mtu);
+	stats_set(&s->stats, STAT_PERMISSIVE, s->config->permissive);
 	return 0;
 }
 

@@ -93,6 +93,8 @@ static void print_text(const struct tx_config *config, const struct stats_map *m
 	(void)printf("roles     restarted %" PRIu64 ", down %" PRIu64 "\n",
 		     counter(map, "supervisor", "role_restarts"),
 		     counter(map, "supervisor", "roles_down"));
+	if (counter(map, "supervisor", "permissive"))
+		(void)printf("sandbox   PERMISSIVE: the log says what is missing\n");
 }
 
 static void print_json(const struct tx_config *config, const struct stats_map *map,

@@ -99,6 +99,7 @@
 	X(COUNT_SESSION_EPOCH, "session_epoch")                                            \
 	X(COUNT_LAST_FRAME_NS, "last_frame_ns")                                            \
 	X(COUNT_RSS_PLAN, "rss_plan_bytes")                                                \
+	X(COUNT_TX_PERMISSIVE, "tx_permissive") /* 1: tx runs without its full sandbox */  \
 	DECODE_COUNT_LANE(X, 0)                                                            \
 	DECODE_COUNT_LANE(X, 1)                                                            \
 	DECODE_COUNT_LANE(X, 2)                                                            \

@@ -563,6 +563,7 @@ void rx_sessions_gauges(struct rx_sessions *ss)
 		return;
 	v[COUNT_SESSION_TAG] = ss->current->tag;
 	v[COUNT_SESSION_EPOCH] = ss->current->epoch;
+	v[COUNT_TX_PERMISSIVE] = ss->current->permissive_said;
 	for (unsigned i = 0; i < DECODE_COUNT_LANES; i++) {
 		const struct account *a = &ss->current->lane[i].account;
 		uint64_t *row = &v[COUNT_LANE0_HIGHEST + i * DECODE_COUNT_LANE_ROWS];
