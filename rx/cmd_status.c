@@ -166,10 +166,13 @@ static void print_text(const struct rx_config *config, const struct stats_map *m
 	}
 	rx_print_counters(map);
 	print_datagrams(config, map);
-	(void)printf("one-way   port sent %" PRIu64 " frames%s\n",
+	(void)printf("one-way   port sent %" PRIu64
+		     " frames%s; the sender's port received %" PRIu64 "%s\n",
 		     counter(map, "supervisor", "port_sent"),
 		     counter(map, "supervisor", "port_sent") ? ": SOMETHING HERE SENDS"
-							     : "");
+							     : "",
+		     counter(map, "publish", "tx_port_received"),
+		     counter(map, "publish", "tx_port_received") ? ": RETURN PATH" : "");
 	(void)printf("roles     restarted %" PRIu64 ", down %" PRIu64 ", intake by %s\n",
 		     counter(map, "supervisor", "role_restarts"),
 		     counter(map, "supervisor", "roles_down"),

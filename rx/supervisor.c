@@ -12,6 +12,7 @@
 #include "deliver.h"
 #include "fleet.h"
 #include "log.h"
+#include "return_watch.h"
 #include "rx_intake.h"
 #include "rx_shared.h"
 #include "rx_sockets.h"
@@ -54,7 +55,9 @@ struct rx_supervisor {
 	struct rx_sockets sockets; /* of the sink */
 	int fd_config, fd_stats, fd_pid;
 	int fd_sent, fd_received; /* counters of the port */
-	uint64_t sent_base, sent_last;
+	struct return_watch sent; /* since sent_base */
+	uint64_t sent_base;
+	bool blind; /* the counter cannot be read */
 	struct stats_map stats_map;
 	struct stats_writer stats;
 	char mtu_text[16];
@@ -232,9 +235,21 @@ static void open_counters(struct rx_supervisor *s)
 		return;
 	s->fd_sent = host_open_counter(s->config->interface, "tx_packets");
 	s->fd_received = host_open_counter(s->config->interface, "rx_packets");
-	if (!host_read_counter(s->fd_sent, &s->sent_last))
-		s->sent_last = 0;
-	s->sent_base = s->sent_last;
+	s->sent = (struct return_watch){0};
+	if (!host_read_counter(s->fd_sent, &s->sent_base))
+		s->sent_base = 0;
+}
+
+static void tell_blind(struct rx_supervisor *s)
+{
+	if (!s->blind && !s->gone)
+		log_event(
+			EVENT_RETURN_UNWATCHED,
+			"interface %s: its counter of frames sent cannot be read, so that "
+			"nobody sees what this host sends by it: mount sysfs on /sys and "
+			"start again",
+			s->config->interface);
+	s->blind = true;
 }
 
 /* The interface may be taken away and made again under us: another index, other counters. */
@@ -274,14 +289,29 @@ static void watch_return(struct rx_supervisor *s)
 {
 	uint64_t sent;
 
-	if (!host_read_counter(s->fd_sent, &sent) || sent == s->sent_last)
+	if (!host_read_counter(s->fd_sent, &sent)) {
+		tell_blind(s);
 		return;
-	log_event_limited(EVENT_RETURN_SEEN,
+	}
+	s->blind = false;
+	sent -= s->sent_base;
+	stats_set(&s->stats, STAT_PORT_SENT, sent);
+	switch (return_watch_note(&s->sent, sent, clock_mono_ns())) {
+	case RETURN_BEGINS:
+		log_event(EVENT_RETURN_SEEN,
 			  "interface %s sent frames: something on this host uses the diode "
-			  "port frames=%" PRIu64,
-			  s->config->interface, sent - s->sent_base);
-	s->sent_last = sent;
-	stats_set(&s->stats, STAT_PORT_SENT, sent - s->sent_base);
+			  "port; load the egress rule, and see `katamichi-rx oneway-check` "
+			  "frames=%" PRIu64,
+			  s->config->interface, sent);
+		break;
+	case RETURN_ENDS:
+		log_event(EVENT_RETURN_ENDED,
+			  "interface %s has sent nothing for a minute frames=%" PRIu64,
+			  s->config->interface, sent);
+		break;
+	case RETURN_SAME:
+		break;
+	}
 }
 
 static int tick(void *ctx, struct fleet *fleet)

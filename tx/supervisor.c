@@ -10,6 +10,7 @@
 #include "fleet.h"
 #include "lane.h"
 #include "log.h"
+#include "return_watch.h"
 #include "shm.h"
 #include "stats.h"
 #include "tx_sockets.h"
@@ -43,10 +44,12 @@ struct tx_supervisor {
 	struct lane_plan lanes;
 	struct shm_map index;
 	int fd_config, fd_stats, fd_index, fd_slots, fd_slots_ro, fd_pid;
-	int fd_received, fd_sent;  /* counters of the port */
-	int sign[2];		   /* source's end, signer's end */
-	struct tx_sockets sockets; /* of datagram channels; they outlive a source */
-	uint64_t received_base, received_last;
+	int fd_received, fd_sent;     /* counters of the port */
+	int sign[2];		      /* source's end, signer's end */
+	struct tx_sockets sockets;    /* of datagram channels; they outlive a source */
+	struct return_watch received; /* since received_base */
+	uint64_t received_base;
+	bool blind; /* the counter cannot be read */
 	struct stats_map stats_map;
 	struct stats_writer stats;
 	struct sandbox_report sandbox;
@@ -143,9 +146,28 @@ static void open_counters(struct tx_supervisor *s)
 	km_close(&s->fd_sent);
 	s->fd_received = host_open_counter(s->config->interface, "rx_packets");
 	s->fd_sent = host_open_counter(s->config->interface, "tx_packets");
-	if (!host_read_counter(s->fd_received, &s->received_last))
-		s->received_last = 0;
-	s->received_base = s->received_last;
+	s->received = (struct return_watch){0};
+	if (!host_read_counter(s->fd_received, &s->received_base))
+		s->received_base = 0;
+	/* the heartbeat counts these too */
+	if (s->received_base > 0)
+		log_event(
+			EVENT_RETURN_SEEN,
+			"interface %s had received frames before this start: look whether "
+			"the link is one-way, with `katamichi-tx oneway-check` "
+			"frames=%" PRIu64,
+			s->config->interface, s->received_base);
+}
+
+static void tell_blind(struct tx_supervisor *s)
+{
+	if (!s->blind && !s->gone)
+		log_event(EVENT_RETURN_UNWATCHED,
+			  "interface %s: its counter of frames received cannot be read, so "
+			  "that a return path would not be seen: mount sysfs on /sys and "
+			  "start again",
+			  s->config->interface);
+	s->blind = true;
 }
 
 /* The interface may be taken away and made again under us: another index, other counters. */
@@ -185,14 +207,30 @@ static void watch_return(struct tx_supervisor *s)
 {
 	uint64_t received;
 
-	if (!host_read_counter(s->fd_received, &received) || received == s->received_last)
+	if (!host_read_counter(s->fd_received, &received)) {
+		tell_blind(s);
 		return;
-	log_event_limited(EVENT_RETURN_SEEN,
-			  "interface %s received frames: the link is not one-way "
-			  "frames=%" PRIu64,
-			  s->config->interface, received - s->received_base);
-	s->received_last = received;
-	stats_set(&s->stats, STAT_PORT_RECEIVED, received - s->received_base);
+	}
+	s->blind = false;
+	received -= s->received_base;
+	stats_set(&s->stats, STAT_PORT_RECEIVED, received);
+	switch (return_watch_note(&s->received, received, clock_mono_ns())) {
+	case RETURN_BEGINS:
+		log_event(
+			EVENT_RETURN_SEEN,
+			"interface %s received frames: the link is not one-way; take the "
+			"way back out of the cabling, and see `katamichi-tx oneway-check` "
+			"frames=%" PRIu64,
+			s->config->interface, received);
+		break;
+	case RETURN_ENDS:
+		log_event(EVENT_RETURN_ENDED,
+			  "interface %s has received nothing for a minute frames=%" PRIu64,
+			  s->config->interface, received);
+		break;
+	case RETURN_SAME:
+		break;
+	}
 }
 
 static int tick(void *ctx, struct fleet *fleet)

@@ -38,6 +38,10 @@
 	  "what carries frames through the port, and why")                                 \
 	X(RETURN_SEEN, "return.seen", LOG_ALERT,                                           \
 	  "the one-way link carried something back")                                       \
+	X(RETURN_ENDED, "return.ended", LOG_NOTICE,                                        \
+	  "the one-way link has carried nothing back for a minute")                        \
+	X(RETURN_UNWATCHED, "return.unwatched", LOG_ERR,                                   \
+	  "nobody can see whether the link carries something back")                        \
 	X(TUNING_CARRIER, "tuning.carrier", LOG_WARNING,                                   \
 	  "the interface is down or has no carrier")                                       \
 	X(TUNING_GOVERNOR, "tuning.governor", LOG_WARNING, "processors save power")        \

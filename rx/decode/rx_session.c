@@ -271,10 +271,14 @@ bool rx_sessions_accept(void *ctx, const struct asker_entry *entry,
 static void heartbeat_alarms(struct rx_sessions *ss, struct rx_session *s,
 			     const struct record_heartbeat *hb)
 {
-	if (hb->port_received > s->port_received) {
-		s->port_received = hb->port_received;
-		delivery_alarm(ss->delivery, DELIVER_ALARM_TX_RETURN, s->tag,
-			       hb->port_received);
+	/* the flag alone says it too, of a port that cannot tell how many */
+	const uint64_t received = hb->port_received || !(hb->flags & RECORD_HB_RETURN_SEEN)
+					  ? hb->port_received
+					  : 1;
+
+	if (received > s->port_received) {
+		s->port_received = received;
+		delivery_alarm(ss->delivery, DELIVER_ALARM_TX_RETURN, s->tag, received);
 	}
 	if ((hb->flags & RECORD_HB_PERMISSIVE) && !s->permissive_said) {
 		s->permissive_said = true;

@@ -213,13 +213,13 @@ static const struct voice_said {
 				     "authenticated symbols do not parse", "symbols"},
 	[DELIVER_ALARM_SEEN_SENDING] =
 		{EVENT_RETURN_PATH,
-		 "our receiving port has sent frames: something else "
-		 "uses it",
+		 "our receiving port has sent frames: something else on this host uses it; "
+		 "see `katamichi-rx oneway-check`",
 		 "frames"},
 	[DELIVER_ALARM_TX_RETURN] =
 		{EVENT_RETURN_PATH,
-		 "the sender's diode port has received frames: the link "
-		 "is not one-way",
+		 "the sender's diode port has received frames: the link is not one-way; "
+		 "take the way back out of the cabling",
 		 "frames"},
 	[DELIVER_ALARM_TX_PERMISSIVE] = {EVENT_TX_PERMISSIVE,
 					 "the sender runs without its full sandbox", NULL},
@@ -231,6 +231,23 @@ static const struct voice_said {
 		 "clock: correct the clocks",
 		 "epoch"},
 };
+
+/* Once when frames begin to go the wrong way, not once for every one. */
+static bool voice_is_news(struct voice *v, const struct deliver_msg *m)
+{
+	const bool of_tx = m->a == DELIVER_ALARM_TX_RETURN;
+	struct return_watch *watch = of_tx ? &v->tx_received : &v->rx_sent;
+	const uint64_t now_ns = clock_mono_ns();
+
+	if (m->a != DELIVER_ALARM_TX_RETURN && m->a != DELIVER_ALARM_SEEN_SENDING)
+		return true;
+	(void)return_watch_note(watch, watch->last, now_ns);
+	/* a sender that was booted again counts from 0 */
+	if (of_tx && m->b < watch->last)
+		watch->last = 0;
+	return return_watch_note(watch, of_tx ? m->b : watch->last + m->b, now_ns) ==
+	       RETURN_BEGINS;
+}
 
 static bool voice_alarm(struct voice *v, const struct deliver_msg *m)
 {
@@ -255,7 +272,7 @@ static bool voice_alarm(struct voice *v, const struct deliver_msg *m)
 	if (m->a >= KM_COUNT(voice_said) || !voice_said[m->a].text)
 		return false;
 	said = &voice_said[m->a];
-	if (event_level(said->event) > log_get_level())
+	if (!voice_is_news(v, m) || event_level(said->event) > log_get_level())
 		return true;
 	if (said->unit)
 		log_write_limited(&limit[m->a], event_level(said->event), said->event,
@@ -309,6 +326,7 @@ bool voice_tell(struct voice *v, const struct deliver_msg *m, const char *channe
 		voice_session(v, m);
 		return true;
 	case DELIVER_HEARTBEAT:
+		voice_set(v, VOICE_TX_RECEIVED, m->b >> 8);
 		if (v->count[VOICE_LINK_STATE] != VOICE_LINK_FAREWELL || !(m->b & 1))
 			voice_link(v, m->b & 1 ? VOICE_LINK_FAREWELL : VOICE_LINK_ALIVE, 0);
 		return true;

@@ -17,6 +17,7 @@
 
 #include "deliver.h"
 #include "rx_config.h"
+#include "return_watch.h"
 #include "stats.h"
 
 #define VOICE_STATS(X)                                                                     \
@@ -45,7 +46,8 @@
 	X(VOICE_WINDOWS_INCOMPLETE, "windows_incomplete")                                  \
 	X(VOICE_LINK_STATE, "link_state")                                                  \
 	X(VOICE_UNKNOWN_SINCE, "unknown_since_ns")                                         \
-	X(VOICE_DISK_FULL, "disk_full")
+	X(VOICE_DISK_FULL, "disk_full")                                                    \
+	X(VOICE_TX_RECEIVED, "tx_port_received") /* as the sender's heartbeat says */
 enum voice_stat { VOICE_STATS(STATS_ENUM_ROW) VOICE_COUNT };
 
 /* What is known of the sender; the value of link_state. */
@@ -69,6 +71,7 @@ struct voice {
 	uint64_t session, epoch;
 	uint64_t summary_ns, next_summary_ns;
 	uint64_t last_frames, last_lost, last_repaired, last_bytes, last_summary_ns;
+	struct return_watch tx_received, rx_sent;
 	bool link_changed;
 };
 

@@ -164,6 +164,16 @@ def alarms(t, diode):
     t.check("frames=" in line, f"how much: {line}")
     t.equal(diode.counters("tx")["source.port_received"] >= FLOOD, True,
             "the heartbeat says how many")
+    diode.wait(lambda: diode.counters("rx")["publish.tx_port_received"] >= FLOOD, 30,
+               "rx's status knows how many")
+    once(t, diode.tx, "return.seen")
+    once(t, diode.rx, "return.path")
+
+
+def once(t, process, event):
+    """However many frames, one line."""
+    lines = [line for line in process.output().splitlines() if f" {event} " in line]
+    t.equal(len(lines), 1, f"lines of {event}: {lines}")
 
 
 @tap.test
@@ -191,11 +201,14 @@ def a_port_that_speaks(t):
         t.check("link0" in line and "frames=" in line, f"which port, how much: {line}")
         line = diode.rx.wait_line(r"publish return\.path .*", 60)[0]
         t.check("our receiving port" in line and "frames=" in line, f"whose port: {line}")
+        t.check("oneway-check" in line, f"what to do: {line}")
         producer.put_some(20)
         wait_all(diode, producer, 60)
         t.equal(producer.judge(diode.tree())[:5], [], "published tree")
         rx = diode.counters("rx")
         t.check(rx["supervisor.port_sent"] > 0, "frames rx's port sent are counted")
+        text = netns.run(diode.rx_program, "status", "--config", diode.rx_config)
+        t.check("SOMETHING HERE SENDS" in text, f"status says so: {text}")
 
 
 if __name__ == "__main__":

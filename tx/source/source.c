@@ -47,7 +47,6 @@ struct source {
 	uint64_t deadline_ns; /* of rotating or stopping */
 	unsigned farewells;
 	uint64_t farewell_ns;
-	bool return_told;
 };
 
 /* A new session, the first or a later one. */
@@ -394,17 +393,6 @@ static void rest(struct source *s, uint64_t until_ns, uint64_t now_ns)
 	(void)ppoll(fds, n, &wait, NULL);
 }
 
-static void return_look(struct source *s)
-{
-	if (s->counts.port_received == 0 || s->return_told)
-		return;
-	s->return_told = true;
-	log_event(EVENT_RETURN_SEEN,
-		  "the diode port has received frames: check that the link is one-way "
-		  "frames=%" PRIu64,
-		  s->counts.port_received);
-}
-
 int source_run(struct source *s, uint64_t max_ns, struct km_err *err)
 {
 	uint64_t now_ns = clock_mono_ns(), next_ns, at;
@@ -427,7 +415,6 @@ int source_run(struct source *s, uint64_t max_ns, struct km_err *err)
 		return km_err_set(err, EX_SOFTWARE,
 				  "lane ring: the sender broke its rules");
 	}
-	return_look(s);
 	/* A busy round shows its frames in groups; what is left of a group must not wait for one. */
 	if (put == 0)
 		lane_out_flush(&s->out);

@@ -141,8 +141,8 @@ class Diode:
             self.tx.wait_line(r"daemon\.ready", START_SECONDS)
         return self.tx
 
-    def start_rx(self, wait=True, expect=(0,), env=None):
-        self.rx = Process([self.rx_program, "run", "--config", self.rx_config],
+    def start_rx(self, wait=True, expect=(0,), env=None, through=()):
+        self.rx = Process([*through, self.rx_program, "run", "--config", self.rx_config],
                           self._at("logs"), "rx", ns=self.path.rx.ns, expect=expect, env=env)
         if wait:
             self.rx.wait_line(r"daemon\.ready", START_SECONDS)
