@@ -92,6 +92,11 @@ static const struct opt_row accept_rows[] = {
 	       .help = "Of the session to let in, from the same line."),
 };
 
+static const struct opt_row oneway_rows[] = {
+	OPTION_CONFIG,
+	OPTION(json, "json", OPT_FLAG, .help = "One JSON object instead of text."),
+};
+
 static const struct opt_row linktest_rows[] = {
 	OPTION_CONFIG,
 	OPTION(wait_s, "wait", OPT_U64, .metavar = "SECONDS", .max = 86400,
@@ -112,7 +117,8 @@ enum {
 	CMD_MISSING,
 	CMD_REPLAY,
 	CMD_ACCEPT,
-	CMD_LINKTEST
+	CMD_LINKTEST,
+	CMD_ONEWAY
 };
 
 #define COMMAND(name_, help_, rows_, id_)                                                  \
@@ -135,12 +141,15 @@ static const struct opt_cmd commands[] = {
 		accept_rows, CMD_ACCEPT),
 	COMMAND("linktest", "Hear a link test, print losses and propose settings.",
 		linktest_rows, CMD_LINKTEST),
+	COMMAND("oneway-check", "Show the evidence that nothing leaves by the port.",
+		oneway_rows, CMD_ONEWAY),
 };
 
 static int (*const functions[])(const struct rx_options *) = {
 	[CMD_RUN] = cmd_run,	   [CMD_CHECK] = cmd_check,   [CMD_KEYGEN] = cmd_keygen,
 	[CMD_STATUS] = cmd_status, [CMD_VERIFY] = cmd_verify, [CMD_MISSING] = cmd_missing,
 	[CMD_REPLAY] = cmd_replay, [CMD_ACCEPT] = cmd_accept, [CMD_LINKTEST] = cmd_linktest,
+	[CMD_ONEWAY] = cmd_oneway,
 };
 
 static void print_version(FILE *out)

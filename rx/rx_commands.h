@@ -18,7 +18,7 @@ struct rx_options {
 	const char *config;
 	const char *key, *public_key;  /* keygen */
 	bool offline, dump, list_keys; /* check */
-	bool json, all;		       /* status */
+	bool json, all;		       /* status; json: oneway-check too */
 	const char *channel;	       /* verify, missing: NULL = every channel */
 	const char *into, *capture;    /* replay */
 	const char *fingerprint;       /* accept-session */
@@ -37,6 +37,7 @@ int cmd_missing(const struct rx_options *options);
 int cmd_replay(const struct rx_options *options);
 int cmd_accept(const struct rx_options *options);
 int cmd_linktest(const struct rx_options *options);
+int cmd_oneway(const struct rx_options *options);
 
 /*
  * Reads and judges the file; every finding goes to stderr. The result is the caller's

@@ -67,6 +67,11 @@ static const struct opt_row resend_rows[] = {
 	       .required = true, .help = "What katamichi-rx missing printed."),
 };
 
+static const struct opt_row oneway_rows[] = {
+	OPTION_CONFIG,
+	OPTION(json, "json", OPT_FLAG, .help = "One JSON object instead of text."),
+};
+
 static const struct opt_row linktest_rows[] = {
 	OPTION_CONFIG,
 	OPTION(quick, "quick", OPT_FLAG,
@@ -92,7 +97,7 @@ static const struct opt_row linktest_rows[] = {
 	       .help = "Write what was sent as JSON too."),
 };
 
-enum { CMD_RUN, CMD_CHECK, CMD_KEYGEN, CMD_STATUS, CMD_RESEND, CMD_LINKTEST };
+enum { CMD_RUN, CMD_CHECK, CMD_KEYGEN, CMD_STATUS, CMD_RESEND, CMD_LINKTEST, CMD_ONEWAY };
 
 static const struct opt_cmd commands[] = {
 	{"run", "Run the transmitter in the foreground.", run_rows, KM_COUNT(run_rows),
@@ -107,11 +112,14 @@ static const struct opt_cmd commands[] = {
 	 CMD_RESEND},
 	{"linktest", "Send the schedule of a link test.", linktest_rows,
 	 KM_COUNT(linktest_rows), CMD_LINKTEST},
+	{"oneway-check", "Show the evidence that nothing comes in by the port.",
+	 oneway_rows, KM_COUNT(oneway_rows), CMD_ONEWAY},
 };
 
 static int (*const functions[])(const struct tx_options *) = {
 	[CMD_RUN] = cmd_run,	   [CMD_CHECK] = cmd_check,   [CMD_KEYGEN] = cmd_keygen,
 	[CMD_STATUS] = cmd_status, [CMD_RESEND] = cmd_resend, [CMD_LINKTEST] = cmd_linktest,
+	[CMD_ONEWAY] = cmd_oneway,
 };
 
 static void print_version(FILE *out)

@@ -21,7 +21,7 @@ struct tx_options {
 	const char *config;
 	const char *key, *public_key;  /* keygen */
 	bool offline, dump, list_keys; /* check */
-	bool json, all;		       /* status */
+	bool json, all;		       /* status; json: oneway-check too */
 	uint64_t wait_s;	       /* resend */
 	struct opt_rest tickets;
 	/* linktest */
@@ -36,6 +36,7 @@ int cmd_keygen(const struct tx_options *options);
 int cmd_status(const struct tx_options *options);
 int cmd_resend(const struct tx_options *options);
 int cmd_linktest(const struct tx_options *options);
+int cmd_oneway(const struct tx_options *options);
 
 /*
  * Reads and judges the file; every finding goes to stderr. The result is the caller's

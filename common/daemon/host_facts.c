@@ -95,9 +95,12 @@ void host_facts_files(struct host_facts *facts, const char *root, const char *in
 	char text[FACT_TEXT_MAX];
 	uint64_t value;
 
+	/* 0x1003 */
 	if (fact_text(text, root, "/sys/class/net/%s/flags", interface) &&
-	    number_of(text, 16, &value))
+	    number_of(text, 16, &value)) {
+		facts->flags = (uint32_t)value;
 		facts->up = (value & IFF_UP) != 0;
+	}
 	/* EINVAL while it is down */
 	if (fact_text(text, root, "/sys/class/net/%s/carrier", interface) &&
 	    number_of(text, 10, &value))

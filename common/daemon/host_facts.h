@@ -12,6 +12,7 @@
 
 struct host_facts {
 	int up, carrier;       /* 1, 0; -1 unknown (carrier: also while it is down) */
+	uint32_t flags;	       /* IFF_..., 0 unknown */
 	uint64_t speed_bps;    /* of the interface; 0 unknown */
 	uint64_t tx_queue_len; /* frames; 0: none, or unknown */
 	uint64_t wmem_max;     /* net.core.wmem_max, bytes; 0 unknown */

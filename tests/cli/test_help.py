@@ -9,9 +9,10 @@ import sys
 from cli_tap import Tap, run
 
 COMMANDS = {
-    "katamichi-tx": ["run", "check", "keygen", "status", "resend", "linktest"],
+    "katamichi-tx": ["run", "check", "keygen", "status", "resend", "linktest",
+                     "oneway-check"],
     "katamichi-rx": ["run", "check", "keygen", "status", "verify", "missing", "replay",
-                     "accept-session", "linktest"],
+                     "accept-session", "linktest", "oneway-check"],
 }
 
 
