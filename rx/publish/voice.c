@@ -151,7 +151,7 @@ static bool voice_session_end(struct voice *v, const struct deliver_msg *m)
 	return true;
 }
 
-static void voice_announce(const struct deliver_msg *m)
+static void voice_announce(struct voice *v, uint64_t verdict, uint64_t n)
 {
 	static const char *const why[] = {
 		"accepted",
@@ -166,17 +166,17 @@ static void voice_announce(const struct deliver_msg *m)
 		"too many new announces",
 		"its epoch could not be stored",
 	};
+	_Static_assert(KM_COUNT(why) < VOICE_ALARMS, "a bout for every verdict");
+	const size_t row = verdict < KM_COUNT(why) ? (size_t)verdict : KM_COUNT(why);
+	uint64_t count;
 
 	/* A flood of one kind must not hide the others. */
-	static struct log_limit limit[KM_COUNT(why) + 1];
-	size_t row = m->b < KM_COUNT(why) ? (size_t)m->b : KM_COUNT(why);
-
-	if (event_level(EVENT_SESSION_REFUSED) > log_get_level())
-		return;
-	log_write_limited(&limit[row], event_level(EVENT_SESSION_REFUSED),
-			  EVENT_SESSION_REFUSED,
-			  "an announce is refused: %s verdict=%" PRIu64,
-			  row < KM_COUNT(why) ? why[row] : "unknown reason", m->b);
+	if (bout_note(&v->announce[row], n, clock_mono_ns(), &count))
+		log_event(EVENT_SESSION_REFUSED,
+			  "an announce is refused: %s verdict=%" PRIu64
+			  " announces=%" PRIu64,
+			  row < KM_COUNT(why) ? why[row] : "unknown reason", verdict,
+			  count);
 }
 
 static void voice_silent(struct voice *v, const struct deliver_msg *m)
@@ -189,7 +189,7 @@ static void voice_silent(struct voice *v, const struct deliver_msg *m)
 		  clock_format(m->b, time));
 }
 
-/* Alarms that are only said, each with a rate limit of its own. */
+/* Alarms that are only said. */
 static const struct voice_said {
 	enum event event;
 	const char *text;
@@ -249,11 +249,49 @@ static bool voice_is_news(struct voice *v, const struct deliver_msg *m)
 	       RETURN_BEGINS;
 }
 
-static bool voice_alarm(struct voice *v, const struct deliver_msg *m)
+_Static_assert(KM_COUNT(voice_said) <= VOICE_ALARMS, "a bout for every kind of alarm");
+
+static void voice_say(uint64_t alarm, uint64_t n)
 {
 	static struct log_limit limit[KM_COUNT(voice_said)];
-	const struct voice_said *said;
+	const struct voice_said *said = &voice_said[alarm];
 
+	if (event_level(said->event) > log_get_level())
+		return;
+	if (said->unit)
+		log_write_limited(&limit[alarm], event_level(said->event), said->event,
+				  "%s %s=%" PRIu64, said->text, said->unit, n);
+	else
+		log_write_limited(&limit[alarm], event_level(said->event), said->event, "%s",
+				  said->text);
+}
+
+/* Counts of what somebody could send without end. */
+static bool voice_is_flood(uint64_t alarm)
+{
+	switch (alarm) {
+	case DELIVER_ALARM_AUTH:
+	case DELIVER_ALARM_DUPLICATE:
+	case DELIVER_ALARM_KERNEL_DROP:
+	case DELIVER_ALARM_UNKNOWN:
+	case DELIVER_ALARM_MALFORMED:
+	case DELIVER_ALARM_VERSION:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void voice_count(struct voice *v, uint64_t alarm, uint64_t n)
+{
+	uint64_t count;
+
+	if (bout_note(&v->bout[alarm], n, clock_mono_ns(), &count))
+		voice_say(alarm, count);
+}
+
+static bool voice_alarm(struct voice *v, const struct deliver_msg *m)
+{
 	switch (m->a) {
 	case DELIVER_ALARM_SILENT:
 		voice_silent(v, m);
@@ -264,22 +302,17 @@ static bool voice_alarm(struct voice *v, const struct deliver_msg *m)
 			  m->b / CLOCK_NS_PER_MS);
 		return true;
 	case DELIVER_ALARM_ANNOUNCE:
-		voice_announce(m);
+		voice_announce(v, m->b, 1);
 		return true;
 	default:
 		break;
 	}
 	if (m->a >= KM_COUNT(voice_said) || !voice_said[m->a].text)
 		return false;
-	said = &voice_said[m->a];
-	if (!voice_is_news(v, m) || event_level(said->event) > log_get_level())
-		return true;
-	if (said->unit)
-		log_write_limited(&limit[m->a], event_level(said->event), said->event,
-				  "%s %s=%" PRIu64, said->text, said->unit, m->b);
-	else
-		log_write_limited(&limit[m->a], event_level(said->event), said->event, "%s",
-				  said->text);
+	if (voice_is_flood(m->a))
+		voice_count(v, m->a, m->b);
+	else if (voice_is_news(v, m))
+		voice_say(m->a, m->b);
 	return true;
 }
 
@@ -395,6 +428,10 @@ static void voice_write_link(struct voice *v)
 
 void voice_flush(struct voice *v)
 {
+	for (unsigned i = 0; i < KM_COUNT(voice_said); i++)
+		voice_count(v, i, 0);
+	for (unsigned i = 0; i < VOICE_ALARMS; i++)
+		voice_announce(v, i, 0);
 	if (v->lost_len > 0)
 		voice_write_losses(v);
 	if (v->link_changed && v->state_dir >= 0)

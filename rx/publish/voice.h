@@ -17,6 +17,7 @@
 
 #include "deliver.h"
 #include "rx_config.h"
+#include "bout.h"
 #include "return_watch.h"
 #include "stats.h"
 
@@ -50,6 +51,9 @@
 	X(VOICE_TX_RECEIVED, "tx_port_received") /* as the sender's heartbeat says */
 enum voice_stat { VOICE_STATS(STATS_ENUM_ROW) VOICE_COUNT };
 
+/* More than there are kinds in enum deliver_alarm, and verdicts on an announce. */
+#define VOICE_ALARMS 16u
+
 /* What is known of the sender; the value of link_state. */
 enum voice_link {
 	VOICE_LINK_NEVER = 0, /* nothing heard yet */
@@ -72,6 +76,7 @@ struct voice {
 	uint64_t summary_ns, next_summary_ns;
 	uint64_t last_frames, last_lost, last_repaired, last_bytes, last_summary_ns;
 	struct return_watch tx_received, rx_sent;
+	struct bout bout[VOICE_ALARMS], announce[VOICE_ALARMS];
 	bool link_changed;
 };
 
@@ -87,7 +92,8 @@ void voice_set(struct voice *v, enum voice_stat id, uint64_t value);
  * channel's name or NULL. M is a private copy. False: the message makes no sense. */
 bool voice_tell(struct voice *v, const struct deliver_msg *m, const char *channel);
 
-/* Writes what voice_tell() gathered: losses and the link line. A failure is retried. */
+/* Writes what voice_tell() gathered: losses and the link line (a failure is retried), and says
+ * what of a flood has come since it was said last. */
 void voice_flush(struct voice *v);
 
 /* The summary line when its time has come; `ages` is "name=12s other=never". */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "append.h"
+#include "bout.h"
 #include "extents.h"
 #include "ledger.h"
 #include "names.h"
@@ -451,4 +452,32 @@ Test(publish_parts, root_refuses_with_the_step)
 	cr_expect_eq(rmdir(command), 0);
 	close(dir);
 	cr_expect_eq(rmdir(dir_name), 0);
+}
+
+/* ---- bout ---- */
+
+#define SECOND UINT64_C(1000000000)
+
+Test(parts, a_flood_is_said_at_once_and_once_a_minute)
+{
+	struct bout bout = {0};
+	uint64_t count = 0, said = 0, lines = 0;
+
+	cr_assert_not(bout_note(&bout, 0, 5 * SECOND, &count));
+	for (uint64_t s = 100; s < 100 + 600; s++) {
+		if (!bout_note(&bout, 7, s * SECOND, &count))
+			continue;
+		cr_assert_eq(count, lines == 0 ? 7 : 7 * 60);
+		lines++;
+		said += count;
+	}
+	cr_assert_eq(lines, 10);
+	/* what came last is said too, and then nothing */
+	cr_assert_not(bout_note(&bout, 0, 699 * SECOND, &count));
+	cr_assert(bout_note(&bout, 0, 700 * SECOND, &count));
+	cr_assert_eq(said + count, 600 * 7);
+	for (uint64_t s = 701; s < 900; s++)
+		cr_assert_not(bout_note(&bout, 0, s * SECOND, &count));
+	cr_assert(bout_note(&bout, 1, 900 * SECOND, &count));
+	cr_assert_eq(count, 1);
 }
