@@ -143,7 +143,8 @@ static void release_to(struct order *o, uint64_t target)
 {
 	while (o->next < target) {
 		uint64_t first = o->next;
-		uint64_t stop = first + ORDER_AHEAD < target ? first + ORDER_AHEAD : target;
+		/* numbers reach up to 2^64 - 2: no sum may pass that */
+		uint64_t stop = target - first > ORDER_AHEAD ? first + ORDER_AHEAD : target;
 
 		if (is_whole(entry_of(o, first))) {
 			hand_on(o);
@@ -151,7 +152,7 @@ static void release_to(struct order *o, uint64_t target)
 		}
 		while (o->next < stop && !is_whole(entry_of(o, o->next)))
 			entry_drop(o, entry_of(o, o->next++));
-		if (o->next == first + ORDER_AHEAD)
+		if (o->next - first == ORDER_AHEAD)
 			o->next = target; /* the table is empty: nobody knows the rest */
 		o->lost(o->ctx, first, o->next - 1);
 	}

@@ -198,6 +198,11 @@ def sessions(_vectors):
                    + b"\x05\x80"
                    + seal(live + b"\x0b\x00" + shape, message((1 << 64) - 2, 1, 0, b"z")
                           + message(5, 1, 0, b"z")) + b"\x05\xff")
+    # behind the last numbers there are: once an endless loop in order.c
+    yield "live-last", (b"\x00\x00" + seal(live + b"\x09\x00" + shape,
+                                           message((1 << 64) - 6, 1, 0, b"z"))
+                        + seal(control, record(19, b"\x00\x09" + varint((1 << 64) - 2)
+                                               + varint(0))) + b"\x05\x80")
 
 
 def linktests(vectors):

@@ -245,6 +245,15 @@ Test(order, a_leap_costs_no_more_than_the_table)
 	cr_assert_eq(seen.last, UINT64_MAX - 1);
 	cr_assert_eq(seen.out, 2);
 	end();
+	/* the last numbers there are: found by the fuzzer, which saw it run for ever */
+	begin(UINT64_MAX - 9);
+	whole(UINT64_MAX - 5, 10, 0, 1);
+	order_told(&order, UINT64_MAX - 1, 2);
+	order_tick(&order, 2 + HOLD_NS);
+	cr_assert_eq(seen.last, UINT64_MAX - 1);
+	cr_assert_eq(seen.out, 1);
+	cr_assert_eq(seen.lost, 8);
+	end();
 }
 
 /* ---- at random ------------------------------------------------------------------------- */
