@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "clock.h"
 #include "cursor.h"
 #include "fec.h"
+#include "rig_memory.h"
 #include "session.h"
 
 #define MUST(cond)                                                                         \
@@ -18,16 +18,6 @@
 			abort();                                                           \
 		}                                                                          \
 	} while (0)
-
-/* Untouched pages cost nothing: a fuzzer makes a rig per input. */
-static void *zeroed(size_t len)
-{
-	void *p =
-		mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	MUST(p != MAP_FAILED);
-	return p;
-}
 
 /* ---- keeper and publish ------------------------------------------------------------ */
 
@@ -109,10 +99,10 @@ static void rig_rings(struct rig *rig)
 {
 	size_t pump = intake_pump_bytes(&rig->plan.intake);
 
-	rig->maps.segment = zeroed(segment_bytes(&rig->plan.segment));
-	rig->maps.deliver = zeroed(deliver_bytes());
-	rig->maps.ask = zeroed(ask_bytes());
-	rig->maps.pump = zeroed(pump);
+	rig->maps.segment = rig_memory_take(segment_bytes(&rig->plan.segment));
+	rig->maps.deliver = rig_memory_take(deliver_bytes());
+	rig->maps.ask = rig_memory_take(ask_bytes());
+	rig->maps.pump = rig_memory_take(pump);
 	MUST(ring_format(rig->maps.pump, pump, intake_pump_slot(&rig->plan.intake),
 			 INTAKE_PUMP_SLOTS) == KM_OK);
 	MUST(ring_format(rig->maps.deliver, deliver_ring_bytes(), DELIVER_MSG_LEN,
@@ -131,7 +121,7 @@ static void rig_rings(struct rig *rig)
 			 RING_CONSUMER) == KM_OK);
 	MUST(ring_attach(&rig->answers, ask_answers(rig->maps.ask), ask_answers_bytes(),
 			 sizeof(struct ask_answer), ASK_SLOTS, RING_PRODUCER) == KM_OK);
-	rig->maps.sink = zeroed(sink_bytes());
+	rig->maps.sink = rig_memory_take(sink_bytes());
 	MUST(ring_format(rig->maps.sink, sink_bytes(), SINK_SLOT, SINK_SLOTS) == KM_OK);
 	MUST(ring_attach(&rig->sink, rig->maps.sink, sink_bytes(), SINK_SLOT, SINK_SLOTS,
 			 RING_CONSUMER) == KM_OK);
@@ -175,15 +165,15 @@ void rig_free(struct rig *rig)
 	rig_forget(rig);
 	free(rig->msgs);
 	rx_engine_free(&rig->e);
-	munmap(rig->maps.segment, segment_bytes(&rig->plan.segment));
-	munmap(rig->maps.deliver, deliver_bytes());
-	munmap(rig->maps.ask, ask_bytes());
-	munmap(rig->maps.sink, sink_bytes());
-	munmap(rig->maps.pump, intake_pump_bytes(&rig->plan.intake));
+	rig_memory_give(rig->maps.segment, segment_bytes(&rig->plan.segment));
+	rig_memory_give(rig->maps.deliver, deliver_bytes());
+	rig_memory_give(rig->maps.ask, ask_bytes());
+	rig_memory_give(rig->maps.sink, sink_bytes());
+	rig_memory_give(rig->maps.pump, intake_pump_bytes(&rig->plan.intake));
 	free(rig);
 }
 
-void rig_run(struct rig *rig, uint64_t ns)
+static void advance(struct rig *rig, uint64_t ns)
 {
 	unsigned asked;
 
@@ -195,14 +185,20 @@ void rig_run(struct rig *rig, uint64_t ns)
 		keep(rig);
 		if (!rig->publish_asleep)
 			drain(rig);
-		MUST(rx_engine_check(&rig->e));
 	} while (rig->asked != asked);
+}
+
+void rig_run(struct rig *rig, uint64_t ns)
+{
+	advance(rig, ns);
+	MUST(rx_engine_check(&rig->e));
 }
 
 void rig_wait(struct rig *rig, uint64_t ns)
 {
 	for (uint64_t t = 0; t < ns; t += 20 * RIG_MS)
-		rig_run(rig, 20 * RIG_MS);
+		advance(rig, 20 * RIG_MS);
+	MUST(rx_engine_check(&rig->e));
 }
 
 void rig_push(struct rig *rig, const uint8_t *frame, size_t len)
