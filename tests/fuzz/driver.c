@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: ISC
 /*
  * Replays files, and all files of folders, through a fuzz target: the corpus is tested by
- * every compiler, not only where libFuzzer is. Then it changes each file a little, with a
- * seed (KM_SEED), so that an ordinary test run looks beside the corpus too.
+ * every compiler, not only where libFuzzer is. Each file comes again with one allocation
+ * after another refused, where the target has any (fuzz_alloc.h). Then it changes each file a
+ * little, with a seed (KM_SEED), so that an ordinary test run looks beside the corpus too;
+ * KM_FUZZ_CHANGES says how often (0: the corpus alone, for its coverage).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -13,13 +15,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fuzz_alloc.h"
 #include "fuzz_target.h"
 #include "seeded.h"
 
 #define INPUT_MAX (1u << 20) /* bytes; committed files are far smaller */
 #define CHANGES 200u	     /* per file */
+#define REFUSED_MAX 64u	     /* per file */
 
-static unsigned long files, inputs;
+static unsigned long files, inputs, changes = CHANGES;
 
 /* Each input in memory of exactly its size: the sanitizer then sees one byte too many. */
 static void run(const uint8_t *p, size_t len)
@@ -36,9 +40,23 @@ static void run(const uint8_t *p, size_t len)
 	inputs++;
 }
 
+/* Until the target has no allocation left to refuse. */
+static void run_refused(const uint8_t *p, size_t len)
+{
+	for (int stay = 0; stay < 2; stay++) {
+		for (unsigned nth = 1; nth <= REFUSED_MAX; nth++) {
+			fuzz_alloc_plan(nth, stay);
+			run(p, len);
+			if (!fuzz_alloc_reached())
+				break;
+		}
+	}
+	fuzz_alloc_plan(0, false);
+}
+
 static void run_changed(struct seeded *rng, const uint8_t *p, size_t len, uint8_t *buf)
 {
-	for (unsigned i = 0; i < CHANGES && len; i++) {
+	for (unsigned i = 0; i < changes && len; i++) {
 		size_t n = len;
 
 		memcpy(buf, p, len);
@@ -68,6 +86,7 @@ static int replay_file(int dirfd, const char *name, struct seeded *rng)
 	close(fd);
 	files++;
 	run(input, len);
+	run_refused(input, len);
 	run_changed(rng, input, len, changed);
 	return 0;
 }
@@ -94,8 +113,12 @@ static int replay_folder(const char *path, struct seeded *rng)
 
 int main(int argc, char **argv)
 {
+	const char *often = getenv("KM_FUZZ_CHANGES");
 	struct seeded rng;
 	int rc = 0;
+
+	if (often)
+		changes = strtoul(often, NULL, 10);
 
 	seeded_init(&rng, argv[0]);
 	for (int i = 1; i < argc; i++) {

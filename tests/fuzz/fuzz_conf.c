@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "conf.h"
+#include "fuzz_alloc.h"
 #include "fuzz_target.h"
 
 struct channel {
@@ -76,7 +77,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FILE *out;
 	enum km_rc rc;
 
+	fuzz_alloc_begin(data, size);
 	rc = conf_parse_mem(data, size, "fuzz.conf", &table, &all, sizeof(all), &report);
+	if (fuzz_alloc_end()) {
+		FUZZ_ASSERT(rc == KM_ERR_NOMEM);
+		conf_report_free(&report);
+		return 0;
+	}
 	FUZZ_ASSERT(rc == KM_OK || rc == KM_ERR_MALFORMED);
 	FUZZ_ASSERT((rc == KM_OK) == (report.errors == 0));
 	FUZZ_ASSERT(all.channels <= 8);
