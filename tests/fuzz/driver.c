@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #define INPUT_MAX (1u << 20) /* bytes; committed files are far smaller */
 #define CHANGES 200u	     /* per file */
 #define REFUSED_MAX 64u	     /* per file */
+#define HEAP_KEPT (64 << 20) /* bytes that an input may take without new pages */
 
 static unsigned long files, inputs, changes = CHANGES;
 
@@ -117,6 +119,8 @@ int main(int argc, char **argv)
 	struct seeded rng;
 	int rc = 0;
 
+	mallopt(M_MMAP_THRESHOLD, HEAP_KEPT);
+	mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
 	if (often)
 		changes = strtoul(often, NULL, 10);
 

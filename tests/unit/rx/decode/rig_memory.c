@@ -18,15 +18,23 @@ static struct {
 	bool used;
 } kept[KEPT];
 
-void *rig_memory_take(size_t len)
+/* Pages that will be touched anyway are kept, and zeroed; of the others there are none. */
+static void make_zero(void *p, size_t len, bool touched)
+{
+	if (touched || madvise(p, len, MADV_DONTNEED) != 0)
+		memset(p, 0, len);
+}
+
+static void *take(size_t len, bool touched)
 {
 	void *p;
 
 	for (unsigned i = 0; i < KEPT; i++) {
 		if (!kept[i].p || kept[i].used || kept[i].len != len)
 			continue;
+		make_zero(kept[i].p, len, touched);
 		kept[i].used = true;
-		return memset(kept[i].p, 0, len);
+		return kept[i].p;
 	}
 	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED) {
@@ -42,6 +50,11 @@ void *rig_memory_take(size_t len)
 		break;
 	}
 	return p;
+}
+
+void *rig_memory_take(size_t len)
+{
+	return take(len, false);
 }
 
 void rig_memory_give(void *p, size_t len)
@@ -70,7 +83,7 @@ int rx_arena_map(struct rx_arena *arena, struct km_err *err)
 {
 	(void)err;
 	arena->len = arena->used ? arena->used : ARENA_ALIGN;
-	arena->p = rig_memory_take(arena->len);
+	arena->p = take(arena->len, true);
 	arena->used = 0;
 	return 0;
 }
