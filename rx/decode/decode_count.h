@@ -24,7 +24,7 @@
 
 #include "stats.h"
 
-#define DECODE_COUNT_LANES 5u /* lanes with rows of their own: one worker, five classes */
+#define DECODE_COUNT_LANES 5u /* lanes with rows of their own: of the first worker, five classes */
 
 #define DECODE_COUNT_SUMS(X)                                                               \
 	X(COUNT_SEEN, "seen")                                                              \
@@ -104,7 +104,15 @@
 	DECODE_COUNT_LANE(X, 1)                                                            \
 	DECODE_COUNT_LANE(X, 2)                                                            \
 	DECODE_COUNT_LANE(X, 3)                                                            \
-	DECODE_COUNT_LANE(X, 4)
+	DECODE_COUNT_LANE(X, 4)                                                            \
+	/* sums of the lanes of tx's further workers; numbers = base + the next three */   \
+	X(COUNT_WORKERS_NUMBERS, "workers_numbers")                                        \
+	X(COUNT_WORKERS_TAKEN, "workers_taken")                                            \
+	X(COUNT_WORKERS_PENDING, "workers_pending")                                        \
+	X(COUNT_WORKERS_LOST, "workers_lost")                                              \
+	X(COUNT_WORKERS_LATE, "workers_late")                                              \
+	X(COUNT_WORKERS_DUPLICATE, "workers_duplicate")                                    \
+	X(COUNT_WORKERS_BASE, "workers_base")
 
 #define DECODE_COUNTS(X) DECODE_COUNT_SUMS(X) DECODE_COUNT_GAUGES(X)
 

@@ -568,17 +568,23 @@ void rx_sessions_gauges(struct rx_sessions *ss)
 	v[COUNT_SESSION_TAG] = ss->current->tag;
 	v[COUNT_SESSION_EPOCH] = ss->current->epoch;
 	v[COUNT_TX_PERMISSIVE] = ss->current->permissive_said;
-	for (unsigned i = 0; i < DECODE_COUNT_LANES; i++) {
+	for (unsigned i = 0; i < DECODE_COUNT_LANE_ROWS; i++)
+		v[COUNT_WORKERS_NUMBERS + i] = 0;
+	for (unsigned i = 0; i < RX_SESSION_LANES; i++) {
 		const struct account *a = &ss->current->lane[i].account;
-		uint64_t *row = &v[COUNT_LANE0_HIGHEST + i * DECODE_COUNT_LANE_ROWS];
+		const uint64_t rows[DECODE_COUNT_LANE_ROWS] = {
+			a->next, a->taken,     a->pending, a->lost,
+			a->late, a->duplicate, a->base,
+		};
+		const bool own = i < DECODE_COUNT_LANES;
+		uint64_t *row = own ? &v[COUNT_LANE0_HIGHEST + i * DECODE_COUNT_LANE_ROWS]
+				    : &v[COUNT_WORKERS_NUMBERS];
 
-		row[0] = a->next ? a->next - 1 : 0;
-		row[1] = a->taken;
-		row[2] = a->pending;
-		row[3] = a->lost;
-		row[4] = a->late;
-		row[5] = a->duplicate;
-		row[6] = a->base;
+		for (unsigned j = 0; j < DECODE_COUNT_LANE_ROWS; j++)
+			row[j] = own ? rows[j] : row[j] + rows[j];
+		/* of a lane of its own the highest number, not how many there are */
+		if (own && row[0] > 0)
+			row[0]--;
 	}
 }
 

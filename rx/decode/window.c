@@ -277,7 +277,7 @@ void windows_symbol(struct windows *ws, const struct window_where *where,
 	struct window *w = window_find(st, h->window);
 
 	if (!w) {
-		enum window_past past = window_past(st, where, h->window);
+		enum window_past past = window_past(st, where, h->lane, h->window);
 
 		if (past == WINDOW_PAST_GONE) {
 			take_stray(ws, where, h, slot);
@@ -322,7 +322,7 @@ void windows_close(struct windows *ws, const struct window_where *where,
 			window_finish(ws, w);
 		return;
 	}
-	if (window_past(st, where, c->window) != WINDOW_PAST_NEVER)
+	if (window_past(st, where, WINDOW_NO_LANE, c->window) != WINDOW_PAST_NEVER)
 		return;
 	/* the control lane overtakes data: its window may still come */
 	for (unsigned i = 0; i < WINDOW_CLOSES; i++) {

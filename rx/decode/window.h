@@ -17,7 +17,7 @@
  *
  * A window ends (its losses named) when all N sources and all repairs have been seen,
  * when it saw nothing for WINDOW_IDLE_NS after its sources had ended, for WINDOW_OPEN_NS
- * otherwise, when it is the oldest of more than 2 (ledger: 8) open ones of its channel,
+ * otherwise, when it is the oldest of more than 2 open ones of its lane (ledger: of 8),
  * when the pool is full and it is the oldest of the lowest class, or with its session. A
  * symbol that comes after that is still delivered, alone, if it is a source
  * (`symbols_stray`).
@@ -45,10 +45,11 @@
 #define WINDOW_IDLE_NS UINT64_C(2000000000)
 #define WINDOW_OPEN_NS                                                                     \
 	UINT64_C(10000000000) /* a slow producer may fill a window that long */
-#define WINDOW_DATA_OPEN 2u
+#define WINDOW_DATA_OPEN 2u   /* of a lane */
 #define WINDOW_LEDGER_OPEN 8u
-#define WINDOW_OPEN_MAX WINDOW_LEDGER_OPEN
-#define WINDOW_RECENT 16u /* ended windows remembered per stream */
+/* A class has a lane of each worker of tx, and windows of all of them are open at once. */
+#define WINDOW_OPEN_MAX (WINDOW_DATA_OPEN * WIRE_LANES_MAX / WIRE_LANE_CLASSES)
+#define WINDOW_RECENT 64u /* ended windows remembered per stream */
 #define WINDOW_CLOSES 16u /* close records that came before their window, per stream */
 #define WINDOW_STRAYS 1024u
 #define WINDOW_TABLE_MIN 64u
@@ -85,6 +86,7 @@ struct window {
 	bool whole;   /* all N sources are there */
 	bool closing; /* tx will add no more sources */
 	struct window_where where;
+	uint16_t lane; /* all of it travels in one */
 	uint32_t number;
 	uint16_t depth, symbol_size;
 	uint8_t M;

@@ -23,11 +23,44 @@ static unsigned open_max(const struct window_where *where)
 	return where->stream == FRAME_STREAM_LEDGER ? WINDOW_LEDGER_OPEN : WINDOW_DATA_OPEN;
 }
 
+/* The oldest open window of a lane; NULL when the lane may have one more. */
+static struct window *crowded(const struct window_stream *st,
+			      const struct window_where *where, uint16_t lane)
+{
+	struct window *oldest = NULL;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < st->open_n; i++) {
+		struct window *w = st->open[i];
+
+		if (w->lane != lane)
+			continue;
+		n++;
+		if (!oldest || w->number < oldest->number)
+			oldest = w;
+	}
+	return n >= open_max(where) ? oldest : NULL;
+}
+
+/* The same of the stream: lanes of many workers. */
+static struct window *full(const struct window_stream *st)
+{
+	struct window *oldest = st->open[0];
+
+	if (st->open_n < WINDOW_OPEN_MAX)
+		return NULL;
+	for (unsigned i = 1; i < st->open_n; i++)
+		if (st->open[i]->number < oldest->number)
+			oldest = st->open[i];
+	return oldest;
+}
+
 enum window_past window_past(const struct window_stream *st,
-			     const struct window_where *where, uint32_t number)
+			     const struct window_where *where, uint16_t lane,
+			     uint32_t number)
 {
 	uint32_t lowest = UINT32_MAX;
-	bool older = true;
+	const struct window *oldest;
 
 	for (unsigned i = 0; i < st->recent_n; i++) {
 		if (st->recent[i].number == number)
@@ -38,11 +71,11 @@ enum window_past window_past(const struct window_stream *st,
 	/* tx counts up: below the oldest that we remember we may have forgotten */
 	if (st->recent_n == WINDOW_RECENT && number < lowest)
 		return WINDOW_PAST_GONE;
-	for (unsigned i = 0; i < st->open_n; i++)
-		older = older && number < st->open[i]->number;
 	/* to open it would end it, being the oldest */
-	return older && st->open_n == open_max(where) ? WINDOW_PAST_GONE
-						      : WINDOW_PAST_NEVER;
+	oldest = crowded(st, where, lane);
+	if (!oldest)
+		oldest = full(st);
+	return oldest && number < oldest->number ? WINDOW_PAST_GONE : WINDOW_PAST_NEVER;
 }
 
 static void remember(struct window_stream *st, uint32_t number, bool whole)
@@ -278,18 +311,15 @@ struct window *window_open(struct windows *ws, const struct window_where *where,
 	uint32_t sources_max = (uint32_t)h->depth * (WIRE_FEC_POINTS - h->M);
 	struct window *w;
 
-	/* those before it have all their sources: tx opens one after the other */
+	/* those before it have all their sources: tx opens one after the other in a lane */
 	for (unsigned i = 0; i < st->open_n; i++)
-		if (st->open[i]->number < h->window)
+		if (st->open[i]->lane == h->lane && st->open[i]->number < h->window)
 			st->open[i]->closing = true;
-	if (st->open_n == open_max(where)) {
-		struct window *oldest = st->open[0];
-
-		for (unsigned i = 1; i < st->open_n; i++)
-			if (st->open[i]->number < oldest->number)
-				oldest = st->open[i];
-		window_finish(ws, oldest);
-	}
+	w = crowded(st, where, h->lane);
+	if (!w)
+		w = full(st);
+	if (w)
+		window_finish(ws, w);
 	w = table_take(ws);
 	if (!w)
 		return NULL;
@@ -297,6 +327,7 @@ struct window *window_open(struct windows *ws, const struct window_where *where,
 	w->state = WINDOW_OPEN;
 	w->class = h->class;
 	w->where = *where;
+	w->lane = h->lane;
 	w->number = h->window;
 	w->depth = h->depth;
 	w->symbol_size = h->symbol_size;

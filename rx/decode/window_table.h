@@ -17,8 +17,11 @@ enum window_past {
 
 struct window_stream *window_stream(struct windows *ws, const struct window_where *where);
 struct window *window_find(const struct window_stream *st, uint32_t number);
+/* LANE: that of the frame, or WINDOW_NO_LANE where it is not known (a close record). */
+#define WINDOW_NO_LANE UINT16_MAX
 enum window_past window_past(const struct window_stream *st,
-			     const struct window_where *where, uint32_t number);
+			     const struct window_where *where, uint16_t lane,
+			     uint32_t number);
 
 /* Open NUMBER with the geometry of H, ending the oldest when there are too many. NULL
  * when the role is leaving. */

@@ -31,6 +31,11 @@ def check_sums(t, rx, where="rx"):
         parts = lane["taken"] + lane["pending"] + lane["lost"]
         if parts or lane["highest"]:
             t.equal(lane["highest"] + 1 - lane["base"], parts, f"{where}: lane {n}: {lane}")
+    workers = {key: rx[f"decode.workers_{key}"]
+               for key in ("numbers", "base", "taken", "pending", "lost")}
+    t.equal(workers["numbers"] - workers["base"],
+            workers["taken"] + workers["pending"] + workers["lost"],
+            f"{where}: lanes of further workers: {workers}")
     t.equal(rx["publish.objects_announced"],
             rx["publish.objects_published"] + rx["publish.objects_quarantined"]
             + rx["publish.objects_withdrawn"] + rx["publish.objects_missing"],

@@ -459,7 +459,7 @@ void rig_tx_window(struct rig_tx *tx, struct rig_frames *out, const struct rig_w
 	uint8_t *symbols = malloc((size_t)w->symbols * RIG_SYMBOL);
 	struct frame_header h = {
 		.type = FRAME_SOURCE,
-		.lane = RIG_LANE_DATA,
+		.lane = w->lane ? w->lane : RIG_LANE_DATA,
 		.channel = w->channel,
 		.window = w->number,
 		.depth = (uint16_t)w->depth,

@@ -117,6 +117,7 @@ struct rig_window {
 	unsigned depth, M, m;
 	uint32_t symbols;  /* N */
 	unsigned last_len; /* payload of the last symbol; 0 = full */
+	uint16_t lane;	   /* 0 = RIG_LANE_DATA */
 };
 
 /* Source and repair frames of a window: symbol t carries one fragment (ledger: manifest)

@@ -346,6 +346,68 @@ Test(window, a_third_ends_the_oldest)
 	scene_close();
 }
 
+/* Windows of the workers of tx stand side by side; in a lane they follow each other. */
+Test(window, two_of_every_lane_are_open_at_once)
+{
+	struct rig_window w = window(1, 2, 2, 4);
+	enum { WORKERS = WIRE_LANES_MAX / WIRE_LANE_CLASSES };
+
+	scene_open(512);
+	for (unsigned i = 0; i < 2 * WORKERS; i++) {
+		w.number = i;
+		w.lane = (uint16_t)(i % WORKERS * WIRE_LANE_CLASSES + RIG_LANE_DATA);
+		rig_tx_window(sc.tx, &sc.out, &w);
+	}
+	/* a hole in each, the repairs only when all of them have begun */
+	for (size_t i = 0; i < sc.out.n; i++)
+		if (sc.out.v[i].h.type == FRAME_SOURCE && sc.out.v[i].h.index != 1)
+			send_at(i);
+	rig_run(sc.rig, RIG_MS);
+	cr_assert_eq(rig_count(sc.rig, COUNT_WINDOWS_INCOMPLETE), 0);
+	for (size_t i = 0; i < sc.out.n; i++)
+		if (sc.out.v[i].h.type == FRAME_REPAIR)
+			send_at(i);
+	rig_run(sc.rig, RIG_MS);
+	for (w.number = 0; w.number < 2 * WORKERS; w.number++)
+		cr_assert_eq(rig_arrived(sc.rig, &w, sc.have), 4, "window %u", w.number);
+	rig_tx_heartbeat(sc.tx, &sc.out, 0);
+	send_at(sc.out.n - 1);
+	rig_wait(sc.rig, 3000 * RIG_MS);
+	rx_engine_gauges(&sc.rig->e);
+	/* the lanes without a row of their own, one hole of six frames in each window */
+	cr_assert_eq(rig_count(sc.rig, COUNT_WORKERS_NUMBERS), 7 * 2 * 6);
+	cr_assert_eq(rig_count(sc.rig, COUNT_WORKERS_LOST), 7 * 2);
+	cr_assert_eq(rig_count(sc.rig, COUNT_WORKERS_TAKEN), 7 * 2 * 5);
+	rig_frames_free(&sc.out);
+	scene_close();
+}
+
+Test(window, a_third_ends_the_oldest_of_its_lane_alone)
+{
+	struct rig_window w = window(1, 2, 2, 4);
+
+	scene_open(256);
+	for (unsigned i = 0; i < 4; i++) {
+		w.number = i;
+		w.lane = i == 0 ? 11 : RIG_LANE_DATA;
+		rig_tx_window(sc.tx, &sc.out, &w);
+		send_at(0);
+		send_at(2);
+		rig_run(sc.rig, RIG_MS);
+		rig_frames_free(&sc.out);
+	}
+	rig_wait(sc.rig, 200 * RIG_MS);
+	cr_assert_eq(rig_count(sc.rig, COUNT_WINDOWS_OPEN), 3);
+	cr_assert_eq(rig_count(sc.rig, COUNT_WINDOWS_INCOMPLETE), 1);
+	cr_assert_eq(rig_find(sc.rig, DELIVER_WINDOW, 0)->msg.number, 1);
+	/* what a younger one of another lane means: nothing. Ours may still be filled slowly. */
+	rig_wait(sc.rig, 3000 * RIG_MS);
+	cr_assert_eq(rig_messages(sc.rig, DELIVER_WINDOW), 2,
+		     "of the lane with a younger one the older ended, no other");
+	cr_assert_eq(rig_find(sc.rig, DELIVER_WINDOW, 1)->msg.number, 2);
+	scene_close();
+}
+
 Test(window, eight_ledger_windows_beside_two_of_data)
 {
 	struct rig_window w = window(1, 32, 32, 3);
