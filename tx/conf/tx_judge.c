@@ -135,6 +135,11 @@ static void judge_channel(const struct tx_raw *raw, struct conf_report *report, 
 		conf_report_add(report, raw, "channel", i, NULL,
 				"a channel's name is made of letters, digits, '-', '_' and "
 				"'.', and does not begin with '.': it names a directory");
+	/* its directory would be that of another role, or another file */
+	if (strcmp(c->name, "signer") == 0 || strcmp(c->name, "requests") == 0)
+		conf_report_add(report, raw, "channel", i, NULL,
+				"is a name of the daemon's own below state_dir: take "
+				"another one");
 	if (c->kind == TX_KIND_DATAGRAM)
 		judge_datagram(raw, report, i);
 	else

@@ -97,6 +97,24 @@ Test(rx_config, modes_are_octal_and_plain)
 }
 
 /* The pool that the message names is enough, and one MiB less is not. */
+Test(rx_config, no_channel_has_a_name_of_the_state_directory)
+{
+	static const char text[] =
+		HEAD CHANNEL("keeper", "1") CHANNEL("link", "2") CHANNEL("losses.1", "3");
+	unsigned refused = 0;
+	struct rx_config c;
+	char *lines = NULL;
+	size_t len;
+	FILE *out = open_memstream(&lines, &len);
+
+	cr_assert_eq(rx_config_load(&c, text, strlen(text), "r.conf", out), -1);
+	cr_assert_eq(fclose(out), 0);
+	for (const char *at = lines; (at = strstr(at, "of the daemon's own")); at++)
+		refused++;
+	cr_assert_eq(refused, 3, "%s", lines);
+	free(lines);
+}
+
 Test(rx_config, pool_message_names_the_least_that_does)
 {
 	static const unsigned depths[] = {1, 15, 63, 255};

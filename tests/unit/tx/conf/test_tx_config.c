@@ -82,6 +82,17 @@ Test(tx_config, datagram_channels_are_bounded_and_apart)
 	free(lines);
 }
 
+Test(tx_config, no_channel_has_the_directory_of_a_role)
+{
+	char *lines = refusal(HEAD CHANNEL("signer", "1") CHANNEL("requests", "2"));
+	unsigned refused = 0;
+
+	for (const char *at = lines; (at = strstr(at, "of the daemon's own")); at++)
+		refused++;
+	cr_assert_eq(refused, 2, "%s", lines);
+	free(lines);
+}
+
 Test(tx_config, defaults_are_those_of_the_design)
 {
 	struct tx_config c = loaded(HEAD CHANNEL("a", "1"));
