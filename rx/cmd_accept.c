@@ -16,20 +16,6 @@
 #include "keys.h"
 #include "rx_commands.h"
 
-/* A fingerprint as keygen and the log print it: groups of 4 of [0-9A-Z], joined by '-'. */
-static bool is_fingerprint(const char *text)
-{
-	size_t n = strlen(text);
-
-	if (n < 9 || n >= KEYS_FINGERPRINT_MAX)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (i % 5 == 4 ? text[i] != '-'
-			       : !strchr("0123456789ABCDEFGHJKMNPQRSTVWXYZ", text[i]))
-			return false;
-	return n % 5 == 4;
-}
-
 /* The trusted key of that fingerprint must be there: a slip of the pen allows nothing. */
 static bool is_trusted(const struct rx_config *config, const char *fingerprint)
 {
@@ -38,7 +24,7 @@ static bool is_trusted(const struct rx_config *config, const char *fingerprint)
 		struct km_err err = KM_ERR_INIT;
 		char text[KEYS_FINGERPRINT_MAX];
 
-		if (keys_sign_public_load(&key, config->trust[i], &err) != 0)
+		if (keys_sign_public_load(&key, NULL, config->trust[i], &err) != 0)
 			continue;
 		keys_fingerprint(text, key.pk);
 		if (strcmp(text, fingerprint) == 0)
@@ -48,7 +34,7 @@ static bool is_trusted(const struct rx_config *config, const char *fingerprint)
 }
 
 static int write_word(const struct rx_config *config, const struct rx_options *options,
-		      struct km_err *err)
+		      const char *fingerprint, struct km_err *err)
 {
 	char dir[RX_PATH_LEN + 16], name[16 + KEYS_FINGERPRINT_MAX], text[32];
 	_cleanup_close_ int dirfd = -1;
@@ -61,7 +47,7 @@ static int write_word(const struct rx_config *config, const struct rx_options *o
 		return km_err_set_errno(err, EX_NOINPUT,
 					"%s: cannot be opened: has the receiver ever run?",
 					dir);
-	(void)snprintf(name, sizeof(name), "accept-%s", options->fingerprint);
+	(void)snprintf(name, sizeof(name), "accept-%s", fingerprint);
 	len = snprintf(text, sizeof(text), "%" PRIu64 "\n", options->epoch);
 	if (fileio_write_atomic(dirfd, name, text, (size_t)len, 0600, err) != 0)
 		return -1;
@@ -69,17 +55,18 @@ static int write_word(const struct rx_config *config, const struct rx_options *o
 	if (geteuid() == 0 && fchownat(dirfd, name, st.st_uid, st.st_gid, 0) != 0)
 		return km_err_set_errno(err, EX_OSERR, "%s/%s: owner", dir, name);
 	(void)printf("session with epoch %" PRIu64 " of %s will be accepted\n",
-		     options->epoch, options->fingerprint);
+		     options->epoch, fingerprint);
 	return 0;
 }
 
 int cmd_accept(const struct rx_options *options)
 {
+	char fingerprint[KEYS_FINGERPRINT_MAX];
 	struct km_err err = KM_ERR_INIT;
 	struct rx_parse *parse;
 	int code;
 
-	if (!is_fingerprint(options->fingerprint)) {
+	if (keys_fingerprint_read(fingerprint, options->fingerprint) != KM_OK) {
 		(void)fprintf(
 			stderr,
 			"katamichi-rx: %s: not a fingerprint: take it from session.refused "
@@ -92,13 +79,15 @@ int cmd_accept(const struct rx_options *options)
 		return code;
 	if (keys_init(&err) != 0) {
 		code = err.code;
-	} else if (!is_trusted(&parse->config, options->fingerprint)) {
+	} else if (!is_trusted(&parse->config, fingerprint)) {
 		(void)km_err_set(&err, EX_DATAERR,
 				 "%s: not the fingerprint of a key in `trust`",
-				 options->fingerprint);
+				 fingerprint);
 		code = EX_DATAERR;
 	} else {
-		code = write_word(&parse->config, options, &err) == 0 ? EX_OK : err.code;
+		code = write_word(&parse->config, options, fingerprint, &err) == 0
+			       ? EX_OK
+			       : err.code;
 	}
 	if (code != EX_OK)
 		(void)fprintf(stderr, "katamichi-rx: %s\n", err.text);

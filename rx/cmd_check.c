@@ -3,10 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "clock.h"
 #include "digest.h"
 #include "rx_advise.h"
 #include "rx_commands.h"
+#include "rx_keys.h"
 #include "rx_probe.h"
+
+#define DAY_NS (UINT64_C(86400) * CLOCK_NS_PER_SEC)
 
 /* What needs this machine. -1: the interface is not there (said in the log line). */
 static int check_machine(struct rx_parse *parse, struct host_interface *port)
@@ -29,9 +33,12 @@ static int check_machine(struct rx_parse *parse, struct host_interface *port)
 static void check_host(const struct rx_config *config)
 {
 	struct advice_list list = {.n = 0};
+	struct keys_row row[RX_KEYS_MAX];
 
 	rx_advise_host(&list, config);
 	advice_print(&list, stdout);
+	keys_rows_print_due(row, rx_keys_rows(config, row), keys_day_of(clock_real_ns()),
+			    (uint32_t)(config->key_warning_ns / DAY_NS), stdout);
 }
 
 static int check_parsed(const struct rx_options *options, struct rx_parse *parse)

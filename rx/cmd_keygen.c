@@ -1,52 +1,81 @@
 // SPDX-License-Identifier: ISC
 /* keygen: the key to which sessions are addressed. Never over an existing file. */
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "keys.h"
+#include "clock.h"
+#include "keys_make.h"
+#include "role.h"
 #include "rx_commands.h"
 
-/* "rx.key" -> "rx.pub"; any other name gets ".pub" behind it. */
-static int public_path(char *out, size_t len, const char *key)
+static int make(const struct keys_save *save, struct km_err *err)
 {
-	size_t n = strlen(key);
-	int wrote;
+	struct keys_box_secret *key = sodium_malloc(sizeof(*key));
+	int rc;
 
-	if (n > 4 && strcmp(key + n - 4, ".key") == 0)
-		n -= 4;
-	wrote = snprintf(out, len, "%.*s.pub", (int)n, key);
-	return wrote < 0 || (size_t)wrote >= len ? -1 : 0;
+	if (!key)
+		return km_err_set(err, EX_OSERR, "no locked memory for a key");
+	keys_box_generate(key);
+	rc = keys_box_save(key, save, err);
+	if (rc == 0) {
+		keys_make_print(save, key->pub.pk);
+		(void)printf("Carry the public key to the transmitter, name it in its "
+			     "receivers, "
+			     "and compare the fingerprint by voice.\n");
+	}
+	sodium_free(key);
+	return rc;
+}
+
+static int make_locked(struct keys_save *save, const char *pass_file, struct km_err *err)
+{
+	struct keys_pass *pass = sodium_malloc(sizeof(*pass));
+	int rc;
+
+	if (!pass)
+		return km_err_set(err, EX_OSERR, "no locked memory for a passphrase");
+	save->pass = pass;
+	rc = keys_pass_new(pass, pass_file, err);
+	if (rc == 0)
+		rc = make(save, err);
+	sodium_free(pass);
+	return rc;
+}
+
+static int plan(struct keys_save *save, char *path, size_t len,
+		const struct rx_options *options, struct km_err *err)
+{
+	uid_t uid = 0;
+	gid_t gid = 0;
+
+	save->secret = options->key;
+	save->public = options->public_key ? options->public_key : path;
+	if (!keys_make_public_path(path, len, options->key))
+		return km_err_set(err, EX_USAGE, "--key %s: path too long", options->key);
+	if (options->owner && role_find_user(options->owner, &uid, &gid, err) != 0)
+		return -1;
+	save->uid = uid;
+	save->gid = gid;
+	if (keys_make_facts(&save->facts, options->expires, (uint16_t)options->environment,
+			    keys_day_of(clock_real_ns()), err) != 0)
+		return -1;
+	return keys_init(err);
 }
 
 int cmd_keygen(const struct rx_options *options)
 {
-	char fingerprint[KEYS_FINGERPRINT_MAX], path[RX_PATH_LEN];
+	const bool locked = options->passphrase || options->passphrase_file;
+	char path[RX_PATH_LEN];
 	struct km_err err = KM_ERR_INIT;
-	struct keys_box_secret key;
-	int rc;
+	struct keys_save save = {0};
+	int rc = plan(&save, path, sizeof(path), options, &err);
 
-	if (public_path(path, sizeof(path), options->key) != 0) {
-		(void)fprintf(stderr, "katamichi-rx: --key %s: path too long\n",
-			      options->key);
-		return EX_USAGE;
-	}
-	if (keys_init(&err) != 0) {
-		(void)fprintf(stderr, "katamichi-rx: %s\n", err.text);
-		return err.code;
-	}
-	keys_box_generate(&key);
-	keys_fingerprint(fingerprint, key.pub.pk);
-	rc = keys_box_save(&key, options->key,
-			   options->public_key ? options->public_key : path, &err);
-	keys_box_wipe(&key);
-	if (rc != 0) {
-		(void)fprintf(stderr, "katamichi-rx: %s\n", err.text);
-		return err.code ? err.code : EX_CANTCREAT;
-	}
-	(void)printf("secret key   %s\npublic key   %s\nfingerprint  %s\n", options->key,
-		     options->public_key ? options->public_key : path, fingerprint);
-	(void)printf("Carry the public key to the transmitter, name it in its receivers, "
-		     "and compare "
-		     "the fingerprint by voice.\n");
-	return EX_OK;
+	if (rc == 0)
+		rc = locked ? make_locked(&save, options->passphrase_file, &err)
+			    : make(&save, &err);
+	if (rc == 0)
+		return EX_OK;
+	(void)fprintf(stderr, "katamichi-rx: %s\n", err.text);
+	return err.code ? err.code : EX_CANTCREAT;
 }

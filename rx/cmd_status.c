@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "fileio.h"
 #include "host.h"
+#include "keys_show.h"
 #include "rx_commands.h"
 #include "stats.h"
 
@@ -148,6 +149,21 @@ static void print_datagrams(const struct rx_config *config, const struct stats_m
 	}
 }
 
+/* What the running daemon works with, not what stands in files. */
+static void print_keys(const struct stats_map *map)
+{
+	const uint64_t words[KEYS_PRINT_WORDS] = {
+		counter(map, "keeper", "key_print_0"),
+		counter(map, "keeper", "key_print_1"),
+		counter(map, "keeper", "key_print_2"),
+	};
+
+	keys_print_status(words, counter(map, "keeper", "key_expires_day"),
+			  counter(map, "keeper", "peer_keys"),
+			  counter(map, "keeper", "peer_expires_day"),
+			  keys_day_of(clock_real_ns()), stdout);
+}
+
 static void print_text(const struct rx_config *config, const struct stats_map *map,
 		       pid_t pid, bool running)
 {
@@ -166,6 +182,7 @@ static void print_text(const struct rx_config *config, const struct stats_map *m
 	}
 	rx_print_counters(map);
 	print_datagrams(config, map);
+	print_keys(map);
 	(void)printf("one-way   port sent %" PRIu64
 		     " frames%s; the sender's port received %" PRIu64 "%s\n",
 		     counter(map, "supervisor", "port_sent"),

@@ -56,6 +56,25 @@ static const struct opt_row keygen_rows[] = {
 	OPTION(public_key, "public", OPT_STRING, .metavar = "FILE",
 	       .help = "Where the public key goes (default: the same name ending in "
 		       ".pub)."),
+	OPTION(passphrase, "passphrase", OPT_FLAG,
+	       .help = "Put the secret key under a passphrase, asked for at the terminal."),
+	OPTION(passphrase_file, "passphrase-file", OPT_STRING, .metavar = "FILE",
+	       .help = "The same with the first line of FILE as the passphrase."),
+	OPTION(expires, "expires", OPT_STRING, .metavar = "DAY",
+	       .help = "Last day of the key, as 2028-11-28 or as a number of days: "
+		       "warnings "
+		       "come before, and nothing stops at it."),
+	OPTION(environment, "environment", OPT_U64, .metavar = "N", .min = 1, .max = 65535,
+	       .help = "The key serves in environment N only (default: in any)."),
+	OPTION(owner, "owner", OPT_STRING, .metavar = "USER",
+	       .help = "Whose the files are: the user of the configuration (default: who "
+		       "calls)."),
+};
+
+static const struct opt_row keys_rows[] = {
+	OPTION_CONFIG,
+	OPTION(action, "action", OPT_STRING, .metavar = "list", .positional = true,
+	       .required = true, .help = "Every key of the configuration."),
 };
 
 static const struct opt_row status_rows[] = {
@@ -112,6 +131,7 @@ enum {
 	CMD_RUN,
 	CMD_CHECK,
 	CMD_KEYGEN,
+	CMD_KEYS,
 	CMD_STATUS,
 	CMD_VERIFY,
 	CMD_MISSING,
@@ -129,6 +149,8 @@ static const struct opt_cmd commands[] = {
 	COMMAND("run", "Run the receiver in the foreground.", run_rows, CMD_RUN),
 	COMMAND("check", "Judge a configuration, line by line.", check_rows, CMD_CHECK),
 	COMMAND("keygen", "Make the key of this receiver.", keygen_rows, CMD_KEYGEN),
+	COMMAND("keys", "List the keys in use, with what is wrong with them.", keys_rows,
+		CMD_KEYS),
 	COMMAND("status", "Show what came, what was lost and repaired.", status_rows,
 		CMD_STATUS),
 	COMMAND("verify", "Walk signatures, chain and published files.", verify_rows,
@@ -146,10 +168,10 @@ static const struct opt_cmd commands[] = {
 };
 
 static int (*const functions[])(const struct rx_options *) = {
-	[CMD_RUN] = cmd_run,	   [CMD_CHECK] = cmd_check,   [CMD_KEYGEN] = cmd_keygen,
-	[CMD_STATUS] = cmd_status, [CMD_VERIFY] = cmd_verify, [CMD_MISSING] = cmd_missing,
-	[CMD_REPLAY] = cmd_replay, [CMD_ACCEPT] = cmd_accept, [CMD_LINKTEST] = cmd_linktest,
-	[CMD_ONEWAY] = cmd_oneway,
+	[CMD_RUN] = cmd_run,	       [CMD_CHECK] = cmd_check,	  [CMD_KEYGEN] = cmd_keygen,
+	[CMD_KEYS] = cmd_keys,	       [CMD_STATUS] = cmd_status, [CMD_VERIFY] = cmd_verify,
+	[CMD_MISSING] = cmd_missing,   [CMD_REPLAY] = cmd_replay, [CMD_ACCEPT] = cmd_accept,
+	[CMD_LINKTEST] = cmd_linktest, [CMD_ONEWAY] = cmd_oneway,
 };
 
 static void print_version(FILE *out)

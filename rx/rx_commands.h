@@ -16,7 +16,11 @@
 
 struct rx_options {
 	const char *config;
-	const char *key, *public_key;  /* keygen */
+	const char *key, *public_key; /* keygen */
+	const char *passphrase_file, *expires, *owner;
+	bool passphrase;
+	uint64_t environment;
+	const char *action;	       /* keys */
 	bool offline, dump, list_keys; /* check */
 	bool json, all;		       /* status; json: oneway-check too */
 	const char *channel;	       /* verify, missing: NULL = every channel */
@@ -31,6 +35,7 @@ struct rx_options {
 int cmd_run(const struct rx_options *options);
 int cmd_check(const struct rx_options *options);
 int cmd_keygen(const struct rx_options *options);
+int cmd_keys(const struct rx_options *options);
 int cmd_status(const struct rx_options *options);
 int cmd_verify(const struct rx_options *options);
 int cmd_missing(const struct rx_options *options);

@@ -3,10 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "clock.h"
 #include "digest.h"
 #include "tx_advise.h"
 #include "tx_commands.h"
+#include "tx_keys.h"
 #include "tx_probe.h"
+
+#define DAY_NS (UINT64_C(86400) * CLOCK_NS_PER_SEC)
 
 /* What needs this machine. -1: the interface is not there (said in the log line). */
 static int check_machine(struct tx_parse *parse, struct host_interface *port)
@@ -25,9 +29,12 @@ static int check_machine(struct tx_parse *parse, struct host_interface *port)
 static void check_host(const struct tx_config *config)
 {
 	struct advice_list list = {.n = 0};
+	struct keys_row row[TX_KEYS_MAX];
 
 	tx_advise_host(&list, config);
 	advice_print(&list, stdout);
+	keys_rows_print_due(row, tx_keys_rows(config, row), keys_day_of(clock_real_ns()),
+			    (uint32_t)(config->key_warning_ns / DAY_NS), stdout);
 }
 
 static int check_parsed(const struct tx_options *options, struct tx_parse *parse)

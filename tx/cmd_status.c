@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "clock.h"
 #include "host.h"
+#include "keys_show.h"
 #include "stats.h"
 #include "tx_commands.h"
 
@@ -50,6 +52,21 @@ static void print_datagrams(const struct tx_config *config, const struct stats_m
 	}
 }
 
+/* What the running daemon works with, not what stands in files. */
+static void print_keys(const struct stats_map *map)
+{
+	const uint64_t words[KEYS_PRINT_WORDS] = {
+		counter(map, "signer", "key_print_0"),
+		counter(map, "signer", "key_print_1"),
+		counter(map, "signer", "key_print_2"),
+	};
+
+	keys_print_status(words, counter(map, "signer", "key_expires_day"),
+			  counter(map, "signer", "peer_keys"),
+			  counter(map, "signer", "peer_expires_day"),
+			  keys_day_of(clock_real_ns()), stdout);
+}
+
 static void print_text(const struct tx_config *config, const struct stats_map *map,
 		       pid_t pid, bool running)
 {
@@ -85,6 +102,7 @@ static void print_text(const struct tx_config *config, const struct stats_map *m
 		"frames    sent %" PRIu64 ", bytes %" PRIu64 ", no buffer %" PRIu64 "\n",
 		counter(map, "sender", "frames_sent"), counter(map, "sender", "bytes_sent"),
 		counter(map, "sender", "enobufs"));
+	print_keys(map);
 	(void)printf("one-way   port received %" PRIu64 " frames, link socket %" PRIu64
 		     "%s\n",
 		     counter(map, "supervisor", "port_received"),

@@ -50,6 +50,25 @@ static const struct opt_row keygen_rows[] = {
 	OPTION(public_key, "public", OPT_STRING, .metavar = "FILE",
 	       .help = "Where the public key goes (default: the same name ending in "
 		       ".pub)."),
+	OPTION(passphrase, "passphrase", OPT_FLAG,
+	       .help = "Put the secret key under a passphrase, asked for at the terminal."),
+	OPTION(passphrase_file, "passphrase-file", OPT_STRING, .metavar = "FILE",
+	       .help = "The same with the first line of FILE as the passphrase."),
+	OPTION(expires, "expires", OPT_STRING, .metavar = "DAY",
+	       .help = "Last day of the key, as 2028-11-28 or as a number of days: "
+		       "warnings "
+		       "come before, and nothing stops at it."),
+	OPTION(environment, "environment", OPT_U64, .metavar = "N", .min = 1, .max = 65535,
+	       .help = "The key serves in environment N only (default: in any)."),
+	OPTION(owner, "owner", OPT_STRING, .metavar = "USER",
+	       .help = "Whose the files are: the user of the configuration (default: who "
+		       "calls)."),
+};
+
+static const struct opt_row keys_rows[] = {
+	OPTION_CONFIG,
+	OPTION(action, "action", OPT_STRING, .metavar = "list", .positional = true,
+	       .required = true, .help = "Every key of the configuration."),
 };
 
 static const struct opt_row status_rows[] = {
@@ -97,7 +116,16 @@ static const struct opt_row linktest_rows[] = {
 	       .help = "Write what was sent as JSON too."),
 };
 
-enum { CMD_RUN, CMD_CHECK, CMD_KEYGEN, CMD_STATUS, CMD_RESEND, CMD_LINKTEST, CMD_ONEWAY };
+enum {
+	CMD_RUN,
+	CMD_CHECK,
+	CMD_KEYGEN,
+	CMD_KEYS,
+	CMD_STATUS,
+	CMD_RESEND,
+	CMD_LINKTEST,
+	CMD_ONEWAY
+};
 
 static const struct opt_cmd commands[] = {
 	{"run", "Run the transmitter in the foreground.", run_rows, KM_COUNT(run_rows),
@@ -106,6 +134,8 @@ static const struct opt_cmd commands[] = {
 	 CMD_CHECK},
 	{"keygen", "Make the signing key of this transmitter.", keygen_rows,
 	 KM_COUNT(keygen_rows), CMD_KEYGEN},
+	{"keys", "List the keys in use, with what is wrong with them.", keys_rows,
+	 KM_COUNT(keys_rows), CMD_KEYS},
 	{"status", "Show what was sent, kept and refused.", status_rows,
 	 KM_COUNT(status_rows), CMD_STATUS},
 	{"resend", "Send again what a ticket names.", resend_rows, KM_COUNT(resend_rows),
@@ -117,9 +147,9 @@ static const struct opt_cmd commands[] = {
 };
 
 static int (*const functions[])(const struct tx_options *) = {
-	[CMD_RUN] = cmd_run,	   [CMD_CHECK] = cmd_check,   [CMD_KEYGEN] = cmd_keygen,
-	[CMD_STATUS] = cmd_status, [CMD_RESEND] = cmd_resend, [CMD_LINKTEST] = cmd_linktest,
-	[CMD_ONEWAY] = cmd_oneway,
+	[CMD_RUN] = cmd_run,	       [CMD_CHECK] = cmd_check,	  [CMD_KEYGEN] = cmd_keygen,
+	[CMD_KEYS] = cmd_keys,	       [CMD_STATUS] = cmd_status, [CMD_RESEND] = cmd_resend,
+	[CMD_LINKTEST] = cmd_linktest, [CMD_ONEWAY] = cmd_oneway,
 };
 
 static void print_version(FILE *out)

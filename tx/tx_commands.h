@@ -19,7 +19,11 @@
 
 struct tx_options {
 	const char *config;
-	const char *key, *public_key;  /* keygen */
+	const char *key, *public_key; /* keygen */
+	const char *passphrase_file, *expires, *owner;
+	bool passphrase;
+	uint64_t environment;
+	const char *action;	       /* keys */
 	bool offline, dump, list_keys; /* check */
 	bool json, all;		       /* status; json: oneway-check too */
 	uint64_t wait_s;	       /* resend */
@@ -33,6 +37,7 @@ struct tx_options {
 int cmd_run(const struct tx_options *options);
 int cmd_check(const struct tx_options *options);
 int cmd_keygen(const struct tx_options *options);
+int cmd_keys(const struct tx_options *options);
 int cmd_status(const struct tx_options *options);
 int cmd_resend(const struct tx_options *options);
 int cmd_linktest(const struct tx_options *options);

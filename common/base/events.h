@@ -19,6 +19,9 @@
 	X(DAEMON_FAILED, "daemon.failed", LOG_ERR, "the daemon gives up")                  \
 	X(CONFIG_ERROR, "config.error", LOG_ERR, "the configuration is refused")           \
 	X(RELOAD_REFUSED, "reload.refused", LOG_WARNING, "SIGHUP does nothing here")       \
+	X(KEY_LOADED, "key.loaded", LOG_NOTICE, "a key that is used from now on")          \
+	X(KEY_EXPIRES, "key.expires", LOG_WARNING, "a key is to be replaced soon")         \
+	X(KEY_EXPIRED, "key.expired", LOG_ERR, "a key is past its date, and works on")     \
 	X(LINK_GONE, "link.gone", LOG_ERR, "the interface has disappeared")                \
 	X(LINK_BACK, "link.back", LOG_NOTICE, "the interface is there again")              \
 	X(ROLE_START, "role.start", LOG_INFO, "a role process was started")                \

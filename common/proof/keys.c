@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base32.h"
+#include "cursor.h"
 #include "digest.h"
 #include "keys_text.h"
 #include "seal.h"
@@ -73,10 +74,49 @@ void keys_box_wipe(struct keys_box_secret *k)
 	sodium_memzero(k, sizeof(*k));
 }
 
+#define PRINT_LEN 20u
+#define PRINT_GROUP 4u
+
 void keys_fingerprint(char *out, const uint8_t pk[32])
 {
 	uint8_t d[DIGEST_LEN];
 
 	digest_sha256(d, pk, 32);
-	base32_encode(out, d, 20, 4);
+	base32_encode(out, d, PRINT_LEN, PRINT_GROUP);
+}
+
+enum km_rc keys_fingerprint_read(char *out, const char *text)
+{
+	uint8_t d[PRINT_LEN];
+	size_t len;
+
+	if (base32_decode(d, sizeof(d), &len, text, strlen(text)) != KM_OK ||
+	    len != sizeof(d))
+		return KM_ERR_MALFORMED;
+	base32_encode(out, d, sizeof(d), PRINT_GROUP);
+	return KM_OK;
+}
+
+void keys_fingerprint_words(uint64_t words[KEYS_PRINT_WORDS], const uint8_t pk[32])
+{
+	uint8_t d[DIGEST_LEN];
+	struct rd rd;
+
+	digest_sha256(d, pk, 32);
+	rd_init(&rd, d, PRINT_LEN);
+	words[0] = rd_u64(&rd);
+	words[1] = rd_u64(&rd);
+	words[2] = rd_u32(&rd);
+}
+
+void keys_fingerprint_of_words(char *out, const uint64_t words[KEYS_PRINT_WORDS])
+{
+	uint8_t d[PRINT_LEN];
+	struct wr wr;
+
+	wr_init(&wr, d, sizeof(d));
+	wr_u64(&wr, words[0]);
+	wr_u64(&wr, words[1]);
+	wr_u32(&wr, (uint32_t)words[2]);
+	base32_encode(out, d, sizeof(d), PRINT_GROUP);
 }

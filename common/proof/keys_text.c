@@ -8,13 +8,25 @@
 #include "base64.h"
 #include "digest.h"
 
-#define TX_SECRET "KMTX-SECRET-1 "
-#define RX_SECRET "KMRX-SECRET-1 "
-#define RX_PUBLIC "KMRX-PUBLIC-1 "
+#define RX_PUBLIC_1 "KMRX-PUBLIC-1 "
+#define RX_PUBLIC_2 "KMRX-PUBLIC-2 "
 #define COMMENT "untrusted comment: "
 
-#define SIGN_SECRET_LEN 40u /* key number 8, seed 32 */
 #define SIGN_PUBLIC_LEN 42u /* "Ed", key number 8, key 32 */
+
+/* Heads of secret lines; version 1 has no facts. */
+static const struct {
+	const char *plain_1, *plain_2, *locked;
+	size_t len;
+} kinds[] = {
+	[KEYS_SIGN] = {"KMTX-SECRET-1 ", "KMTX-SECRET-2 ", "KMTX-LOCKED-1 ", 40},
+	[KEYS_BOX] = {"KMRX-SECRET-1 ", "KMRX-SECRET-2 ", "KMRX-LOCKED-1 ", 32},
+};
+
+size_t keys_text_blob_len(enum keys_kind kind)
+{
+	return kinds[kind].len;
+}
 
 void keys_text_box_id(uint8_t id[8], const uint8_t pk[32])
 {
@@ -26,58 +38,70 @@ void keys_text_box_id(uint8_t id[8], const uint8_t pk[32])
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-/* PREFIX, base64 of P, LF. */
-static size_t write_line(char *out, const char *prefix, const uint8_t *p, size_t len)
+size_t keys_text_secret(char *out, enum keys_kind kind, const uint8_t *blob,
+			const struct keys_facts *facts)
 {
-	char text[BASE64_TEXT_MAX];
-	size_t n;
+	char said[KEYS_FACTS_TEXT_MAX];
+	const char *head =
+		keys_facts_write(said, facts) ? kinds[kind].plain_2 : kinds[kind].plain_1;
+	size_t n = (size_t)snprintf(out, KEYS_TEXT_MAX, "%s", head);
 
-	base64_encode(text, p, len);
-	n = (size_t)snprintf(out, KEYS_TEXT_MAX, "%s%s\n", prefix, text);
-	sodium_memzero(text, sizeof(text));
+	/* straight into the caller's locked memory: printf would keep a copy of it */
+	n += base64_encode(out + n, blob, kinds[kind].len);
+	n += (size_t)snprintf(out + n, KEYS_TEXT_MAX - n, "%s\n", said);
 	return n;
 }
 
-size_t keys_text_sign_secret(char *out, const struct keys_sign_secret *k)
+void keys_text_beside(char *out, enum keys_kind kind, const uint8_t *public,
+		      const struct keys_facts *facts)
 {
-	uint8_t blob[SIGN_SECRET_LEN];
-	size_t n;
+	char text[BASE64_TEXT_MAX], said[KEYS_FACTS_TEXT_MAX];
 
-	memcpy(blob, k->pub.key_number, 8);
-	crypto_sign_ed25519_sk_to_seed(blob + 8, k->sk);
-	n = write_line(out, TX_SECRET, blob, sizeof(blob));
-	sodium_memzero(blob, sizeof(blob));
-	return n;
+	base64_encode(text, public, kinds[kind].len);
+	keys_facts_write(said, facts);
+	(void)snprintf(out, KEYS_TEXT_MAX, "%s%s%s", kinds[kind].locked, text, said);
+}
+
+size_t keys_text_locked(char *out, enum keys_kind kind, const uint8_t *public,
+			const uint8_t *sealed, const struct keys_facts *facts)
+{
+	char text[BASE64_TEXT_MAX], box[BASE64_TEXT_MAX], said[KEYS_FACTS_TEXT_MAX];
+
+	base64_encode(text, public, kinds[kind].len);
+	base64_encode(box, sealed, kinds[kind].len + KEYS_LOCK_EXTRA);
+	keys_facts_write(said, facts);
+	return (size_t)snprintf(out, KEYS_TEXT_MAX, "%s%s %s%s\n", kinds[kind].locked, text,
+				box, said);
 }
 
 /* minisign shows a key number as a number, least significant byte first in the file. */
-size_t keys_text_sign_public(char *out, const struct keys_sign_public *k)
+size_t keys_text_sign_public(char *out, const struct keys_sign_public *k,
+			     const struct keys_facts *facts)
 {
 	uint8_t blob[SIGN_PUBLIC_LEN] = {'E', 'd'};
-	char prefix[sizeof(COMMENT) + 64];
+	char text[BASE64_TEXT_MAX], said[KEYS_FACTS_TEXT_MAX];
 	uint64_t shown = 0;
 
 	for (size_t i = 8; i-- > 0;)
 		shown = shown << 8 | k->key_number[i];
-	snprintf(prefix, sizeof(prefix), COMMENT "minisign public key %016llX\n",
-		 (unsigned long long)shown);
 	memcpy(blob + 2, k->key_number, 8);
 	memcpy(blob + 10, k->pk, 32);
-	return write_line(out, prefix, blob, sizeof(blob));
+	base64_encode(text, blob, sizeof(blob));
+	keys_facts_write(said, facts);
+	return (size_t)snprintf(out, KEYS_TEXT_MAX,
+				COMMENT "minisign public key %016llX%s\n%s\n",
+				(unsigned long long)shown, said, text);
 }
 
-size_t keys_text_box_secret(char *out, const struct keys_box_secret *k)
+size_t keys_text_box_public(char *out, const struct keys_box_public *k,
+			    const struct keys_facts *facts)
 {
-	return write_line(out, RX_SECRET, k->sk, sizeof(k->sk));
-}
-
-size_t keys_text_box_public(char *out, const struct keys_box_public *k)
-{
-	char text[BASE64_TEXT_MAX], print[KEYS_FINGERPRINT_MAX];
+	char text[BASE64_TEXT_MAX], print[KEYS_FINGERPRINT_MAX], said[KEYS_FACTS_TEXT_MAX];
+	const char *head = keys_facts_write(said, facts) ? RX_PUBLIC_2 : RX_PUBLIC_1;
 
 	base64_encode(text, k->pk, sizeof(k->pk));
 	keys_fingerprint(print, k->pk);
-	return (size_t)snprintf(out, KEYS_TEXT_MAX, RX_PUBLIC "%s %s\n", text, print);
+	return (size_t)snprintf(out, KEYS_TEXT_MAX, "%s%s %s%s\n", head, text, print, said);
 }
 
 /* ---- reading ------------------------------------------------------------------------------ */
@@ -99,47 +123,80 @@ static bool strip(const char **text, size_t *len, const char *prefix)
 	return true;
 }
 
-enum km_rc keys_text_parse_sign_secret(struct keys_sign_secret *k, const char *text,
-				       size_t len)
+/* The word up to the next blank, which stays: facts begin with one. */
+static const char *take_word(const char **text, size_t *len, size_t *word)
 {
-	uint8_t blob[SIGN_SECRET_LEN];
-	bool ok;
+	const char *at = *text, *blank = *len ? memchr(at, ' ', *len) : NULL;
 
+	*word = blank ? (size_t)(blank - at) : *len;
+	*text += *word;
+	*len -= *word;
+	return at;
+}
+
+static bool take_base64(uint8_t *out, size_t n, const char **text, size_t *len)
+{
+	size_t word;
+	const char *at = take_word(text, len, &word);
+
+	return base64_decode(out, n, at, word);
+}
+
+static bool parse_locked(struct keys_text_secret *s, enum keys_kind kind, const char *text,
+			 size_t len)
+{
+	const size_t n = kinds[kind].len;
+
+	s->locked = true;
+	if (!take_base64(s->public, n, &text, &len) || !strip(&text, &len, " ") ||
+	    !take_base64(s->blob, n + KEYS_LOCK_EXTRA, &text, &len) ||
+	    keys_facts_parse(&s->facts, text, len) != KM_OK)
+		return false;
+	keys_text_beside(s->beside, kind, s->public, &s->facts);
+	return true;
+}
+
+enum km_rc keys_text_parse_secret(struct keys_text_secret *s, enum keys_kind kind,
+				  const char *text, size_t len)
+{
+	bool ok = false;
+
+	memset(s, 0, sizeof(*s));
 	len = without_newline(text, len);
-	ok = strip(&text, &len, TX_SECRET) && base64_decode(blob, sizeof(blob), text, len);
-	if (ok)
-		keys_sign_from_seed(k, blob, blob + 8);
-	sodium_memzero(blob, sizeof(blob));
+	if (strip(&text, &len, kinds[kind].plain_1))
+		ok = base64_decode(s->blob, kinds[kind].len, text, len);
+	else if (strip(&text, &len, kinds[kind].plain_2))
+		ok = take_base64(s->blob, kinds[kind].len, &text, &len) && len > 0 &&
+		     keys_facts_parse(&s->facts, text, len) == KM_OK;
+	else if (strip(&text, &len, kinds[kind].locked))
+		ok = parse_locked(s, kind, text, len);
 	return ok ? KM_OK : KM_ERR_MALFORMED;
 }
 
-enum km_rc keys_text_parse_box_secret(struct keys_box_secret *k, const char *text,
-				      size_t len)
+/* The comment line, if there is one, and what it says. */
+static bool strip_comment(const char **text, size_t *len, struct keys_facts *facts)
 {
-	uint8_t sk[32];
-	bool ok;
+	const char *end;
 
-	len = without_newline(text, len);
-	ok = strip(&text, &len, RX_SECRET) && base64_decode(sk, sizeof(sk), text, len);
-	if (ok)
-		keys_box_from_secret(k, sk);
-	sodium_memzero(sk, sizeof(sk));
-	return ok ? KM_OK : KM_ERR_MALFORMED;
+	if (!strip(text, len, COMMENT))
+		return true;
+	end = *len ? memchr(*text, '\n', *len) : NULL;
+	if (!end || keys_facts_find(facts, *text, (size_t)(end - *text)) != KM_OK)
+		return false;
+	*len -= (size_t)(end + 1 - *text);
+	*text = end + 1;
+	return true;
 }
 
-enum km_rc keys_sign_public_parse(struct keys_sign_public *k, const char *text, size_t len)
+enum km_rc keys_sign_public_parse(struct keys_sign_public *k, struct keys_facts *facts,
+				  const char *text, size_t len)
 {
+	struct keys_facts said = {0};
 	uint8_t blob[SIGN_PUBLIC_LEN];
 
 	len = without_newline(text, len);
-	if (strip(&text, &len, COMMENT)) {
-		const char *end = len ? memchr(text, '\n', len) : NULL;
-
-		if (!end)
-			return KM_ERR_MALFORMED;
-		len -= (size_t)(end + 1 - text);
-		text = end + 1;
-	}
+	if (!strip_comment(&text, &len, &said))
+		return KM_ERR_MALFORMED;
 	if (!base64_decode(blob, sizeof(blob), text, len) || blob[0] != 'E' ||
 	    blob[1] != 'd')
 		return KM_ERR_MALFORMED;
@@ -147,29 +204,35 @@ enum km_rc keys_sign_public_parse(struct keys_sign_public *k, const char *text, 
 		return KM_ERR_RANGE;
 	memcpy(k->key_number, blob + 2, 8);
 	memcpy(k->pk, blob + 10, 32);
+	if (facts)
+		*facts = said;
 	return KM_OK;
 }
 
-enum km_rc keys_box_public_parse(struct keys_box_public *k, const char *text, size_t len)
+enum km_rc keys_box_public_parse(struct keys_box_public *k, struct keys_facts *facts,
+				 const char *text, size_t len)
 {
 	static const uint8_t any_scalar[32] = {8};
 	char print[KEYS_FINGERPRINT_MAX];
+	struct keys_facts said = {0};
 	uint8_t pk[32], shared[32];
-	const char *space;
+	const bool dated = len >= strlen(RX_PUBLIC_2) &&
+			   memcmp(text, RX_PUBLIC_2, strlen(RX_PUBLIC_2)) == 0;
 
 	len = without_newline(text, len);
-	if (!strip(&text, &len, RX_PUBLIC))
-		return KM_ERR_MALFORMED;
-	space = len ? memchr(text, ' ', len) : NULL;
-	if (!space || !base64_decode(pk, sizeof(pk), text, (size_t)(space - text)))
+	if (!strip(&text, &len, dated ? RX_PUBLIC_2 : RX_PUBLIC_1) ||
+	    !take_base64(pk, sizeof(pk), &text, &len) || !strip(&text, &len, " "))
 		return KM_ERR_MALFORMED;
 	if (crypto_scalarmult(shared, any_scalar, pk) != 0)
 		return KM_ERR_RANGE;
 	keys_fingerprint(print, pk);
-	len -= (size_t)(space + 1 - text);
-	if (len != strlen(print) || memcmp(space + 1, print, len) != 0)
+	if (!strip(&text, &len, print) || (len > 0 && !dated))
 		return KM_ERR_AUTH;
+	if (dated && (len == 0 || keys_facts_parse(&said, text, len) != KM_OK))
+		return KM_ERR_MALFORMED;
 	memcpy(k->pk, pk, sizeof(k->pk));
 	keys_text_box_id(k->id, k->pk);
+	if (facts)
+		*facts = said;
 	return KM_OK;
 }

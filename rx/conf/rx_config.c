@@ -110,6 +110,11 @@ static void convert(struct rx_config *to, const struct rx_raw *from)
 	for (uint32_t i = 0; i < from->trust.n && i < RX_TRUSTED_MAX; i++)
 		(void)snprintf(to->trust[to->trusted++], RX_PATH_LEN, "%s",
 			       from->trust.item[i]);
+	for (uint32_t i = 0; i < from->retired.n && i < RX_TRUSTED_MAX; i++)
+		(void)snprintf(to->retired[to->retired_count++], RX_PATH_LEN, "%s",
+			       from->retired.item[i]);
+	memcpy(to->passphrase_file, from->passphrase_file, sizeof(to->passphrase_file));
+	to->key_warning_ns = from->key_warning_ns;
 	convert_channels(to, from);
 }
 

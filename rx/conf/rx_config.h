@@ -92,6 +92,10 @@ struct rx_config {
 	char key[RX_PATH_LEN];
 	char trust[RX_TRUSTED_MAX][RX_PATH_LEN]; /* tx public keys (minisign .pub) */
 	unsigned trusted;
+	char retired[RX_TRUSTED_MAX][RX_PATH_LEN]; /* they sign no more, what they signed stands */
+	unsigned retired_count;
+	char passphrase_file[RX_PATH_LEN]; /* "" = none */
+	uint64_t key_warning_ns;
 	uint64_t silent_ns;   /* alarm `link silent` after this, 5 s */
 	char user[64];
 	char fec_kernel[16];

@@ -11,6 +11,7 @@
 #include "fec.h"
 #include "intake.h"
 #include "keys.h"
+#include "rx_keys.h"
 #include "segment.h"
 
 int rx_probe_link(struct rx_parse *parse, struct host_interface *port, struct km_err *err)
@@ -109,35 +110,32 @@ static void probe_dir(struct rx_parse *parse, const char *section, uint32_t i,
 			(int)at, path, why);
 }
 
-static void probe_trust(struct rx_parse *parse)
+static void probe_keys(struct rx_parse *parse)
 {
-	for (unsigned i = 0; i < parse->config.trusted; i++) {
-		struct keys_sign_public key;
-		struct km_err err = KM_ERR_INIT;
+	struct keys_row row[RX_KEYS_MAX];
+	const unsigned n = rx_keys_rows(&parse->config, row);
 
-		if (keys_sign_public_load(&key, parse->config.trust[i], &err) != 0)
-			conf_report_add(&parse->report, &parse->raw, "receiver", 0, "trust",
-					"%s", err.text);
-	}
+	for (unsigned i = 0; i < n; i++)
+		if (row[i].problem[0])
+			conf_report_add(&parse->report, &parse->raw, "receiver", 0,
+					row[i].conf, "%s", row[i].problem);
 }
 
 void rx_probe_files(struct rx_parse *parse)
 {
 	const struct rx_config *config = &parse->config;
 	struct km_err err = KM_ERR_INIT;
-	struct keys_box_secret key;
 
 	probe_dir(parse, "receiver", 0, "state_dir", config->state_dir);
 	probe_dir(parse, "receiver", 0, "run_dir", config->run_dir);
 	for (uint32_t i = 0; i < parse->raw.channels; i++)
 		if (parse->raw.channel[i].kind == RX_KIND_FILES)
 			probe_dir(parse, "channel", i, "root", parse->raw.channel[i].root);
-	if (keys_init(&err) != 0 || keys_box_load(&key, config->key, &err) != 0)
+	if (keys_init(&err) != 0)
 		conf_report_add(&parse->report, &parse->raw, "receiver", 0, "key", "%s",
 				err.text);
 	else
-		keys_box_wipe(&key);
-	probe_trust(parse);
+		probe_keys(parse);
 }
 
 void rx_probe_memory(const struct rx_config *config, struct rx_memory *memory)

@@ -123,6 +123,23 @@ static const struct conf_row global_rows[] = {
 	GLOBAL(trust, "trust", CONF_LIST, .required = true,
 	       .help = "Public key files (minisign) of the transmitters that are believed, "
 		       "separated by commas; at most 16."),
+	GLOBAL(retired, "retired", CONF_LIST,
+	       .help = "Public key files of transmitters that have been replaced, "
+		       "separated "
+		       "by commas; at most 16. They open no session; what they signed is "
+		       "still believed. Leave out what was stolen."),
+	GLOBAL(passphrase_file, "passphrase_file", CONF_PATH,
+	       .help = "File whose first line is the passphrase of the secret key, "
+		       "readable "
+		       "to nobody but owner and group; a credential of the service "
+		       "manager. "
+		       "Needed when the key is under one: the daemon never asks, because "
+		       "it "
+		       "starts its roles again by itself."),
+	GLOBAL(key_warning_ns, "key_warning", CONF_DURATION, .def = "30 d",
+	       .max = 3650 * UINT64_C(86400) * NS_S,
+	       .help = "So long before the date of a key the log warns of it, every day. A "
+		       "date stops nothing."),
 	GLOBAL(silent_ns, "silent", CONF_DURATION, .def = "5 s", .min = NS_S,
 	       .max = 24 * 3600 * NS_S,
 	       .help = "Silence on the link after which the alarm is raised."),

@@ -56,6 +56,9 @@ struct rx_raw {
 	char run_dir[RX_PATH_LEN];
 	char key[RX_PATH_LEN];
 	struct conf_list trust;
+	struct conf_list retired;
+	char passphrase_file[RX_PATH_LEN];
+	uint64_t key_warning_ns;
 	uint64_t silent_ns;
 	char user[64];
 	int fec_kernel;

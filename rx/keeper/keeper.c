@@ -17,6 +17,7 @@
 #include "floors.h"
 #include "keeper_cage.h"
 #include "keys.h"
+#include "keys_watch.h"
 #include "log.h"
 #include "ring.h"
 #include "rx_config.h"
@@ -30,19 +31,27 @@
 	X(KEEPER_TOO_MANY, "announces_too_many")                                           \
 	X(KEEPER_STORES, "floors_stored")                                                  \
 	X(KEEPER_STORE_FAILED, "floors_store_failed")                                      \
-	X(KEEPER_EPOCH, "epoch")
+	X(KEEPER_EPOCH, "epoch")                                                           \
+	X(KEEPER_PRINT_0, "key_print_0") /* keys_fingerprint_words() */                    \
+	X(KEEPER_PRINT_1, "key_print_1")                                                   \
+	X(KEEPER_PRINT_2, "key_print_2")                                                   \
+	X(KEEPER_EXPIRES, "key_expires_day") /* days since 1970; 0: never */               \
+	X(KEEPER_PEERS, "peer_keys")                                                       \
+	X(KEEPER_PEER_EXPIRES, "peer_expires_day") /* the first of them */
 
 enum keeper_stat { KEEPER_STATS(STATS_ENUM_ROW) KEEPER_STAT_COUNT };
 static const char *const keeper_stat_names[] = {KEEPER_STATS(STATS_NAME_ROW)};
 
 /* A signature check costs 40 us: 50 a second is 0.2 % of a core (DESIGN section 4). */
 #define KEEPER_CHECKS_PER_S 50u
+#define KEEPER_DAY_NS (UINT64_C(86400) * CLOCK_NS_PER_SEC)
 #define KEEPER_WAIT_NS (100 * CLOCK_NS_PER_MS)
 
 struct keeper {
-	struct keys_box_secret secret;
+	struct keys_box_secret *secret; /* sodium_malloc: locked, and in no core dump */
 	struct keys_sign_public trusted[RX_TRUSTED_MAX];
 	unsigned trusted_count;
+	struct keys_watch watch;
 	uint16_t environment;
 	bool replay;
 	int dirfd;
@@ -186,7 +195,7 @@ static enum ask_verdict keeper_judge(struct keeper *k, const uint8_t *bytes, siz
 	memcpy(answer->identity, a.identity, sizeof(answer->identity));
 	if (a.environment != k->environment)
 		return ASK_ENVIRONMENT;
-	switch (session_announce_open(answer->secret, &a, bytes, len, &k->secret)) {
+	switch (session_announce_open(answer->secret, &a, bytes, len, k->secret)) {
 	case KM_OK:
 		break;
 	case KM_ERR_NOTFOUND:
@@ -272,20 +281,54 @@ static int keeper_open_dir(struct keeper *k, const struct rx_config *config,
 	return 0;
 }
 
+static int keeper_load_keys(struct keeper *k, const struct rx_config *config,
+			    struct km_err *err)
+{
+	struct keys_facts facts;
+
+	k->watch.warn_days = (uint32_t)(config->key_warning_ns / KEEPER_DAY_NS);
+	if (keys_box_load(k->secret, &facts, config->key, config->passphrase_file, err) <
+		    0 ||
+	    keys_facts_judge(&facts, config->environment, config->key, err) < 0)
+		return -1;
+	keys_watch_add(&k->watch, "own", "X25519", k->secret->pub.pk, &facts, config->key);
+	for (unsigned i = 0; i < config->trusted; i++) {
+		if (keys_sign_public_load(&k->trusted[i], &facts, config->trust[i], err) <
+			    0 ||
+		    keys_facts_judge(&facts, config->environment, config->trust[i], err) <
+			    0)
+			return -1;
+		keys_watch_add(&k->watch, "transmitter", "Ed25519", k->trusted[i].pk,
+			       &facts, config->trust[i]);
+	}
+	return 0;
+}
+
+static void keeper_show_keys(struct keeper *k)
+{
+	uint64_t words[KEYS_PRINT_WORDS];
+
+	keys_fingerprint_words(words, k->secret->pub.pk);
+	for (unsigned i = 0; i < KEYS_PRINT_WORDS; i++)
+		stats_set(&k->stats, KEEPER_PRINT_0 + i, words[i]);
+	stats_set(&k->stats, KEEPER_EXPIRES, keys_watch_first(&k->watch, true));
+	stats_set(&k->stats, KEEPER_PEERS, k->trusted_count);
+	stats_set(&k->stats, KEEPER_PEER_EXPIRES, keys_watch_first(&k->watch, false));
+}
+
 static int keeper_load(struct keeper *k, const struct rx_config *config, struct km_err *err)
 {
 	if (keys_init(err) < 0)
 		return -1;
-	if (sodium_mlock(&k->secret, sizeof(k->secret)) < 0)
+	/* Pages of its own: sodium_mlock() alone would not keep a part of a page out of dumps. */
+	k->secret = sodium_malloc(sizeof(*k->secret));
+	if (!k->secret || sodium_mlock(k->secret, sizeof(*k->secret)) < 0)
 		return km_err_set_errno(
 			err, EX_OSERR,
 			"keeper: memory for the key cannot be locked: raise "
 			"LimitMEMLOCK=");
-	if (keys_box_load(&k->secret, config->key, err) < 0)
+	if (keeper_load_keys(k, config, err) < 0)
 		return -1;
-	for (unsigned i = 0; i < config->trusted; i++)
-		if (keys_sign_public_load(&k->trusted[i], config->trust[i], err) < 0)
-			return -1;
 	k->trusted_count = config->trusted;
 	k->environment = config->environment;
 	return keeper_open_dir(k, config, err);
@@ -324,6 +367,7 @@ static int keeper_set_up(struct keeper *k, struct role_ctx *ctx, struct km_err *
 		return -1;
 	if (keeper_load(k, &config, err) < 0 || keeper_attach(k, err) < 0)
 		return -1;
+	keeper_show_keys(k);
 	keeper_cage(&k->cage, &config);
 	if (role_cage(ctx, &k->cage, err) < 0)
 		return -1;
@@ -352,6 +396,7 @@ static int keeper_loop(struct keeper *k, struct role_ctx *ctx)
 			return EX_PROTOCOL;
 		}
 		keeper_tick(k);
+		keys_watch_tick(&k->watch, clock_mono_ns(), clock_real_ns());
 	}
 	if (k->dirty)
 		(void)keeper_store(k);
@@ -366,14 +411,16 @@ int keeper_main(struct role_ctx *ctx)
 
 	keeper.dirfd = -1;
 	if (keeper_set_up(&keeper, ctx, &err) < 0) {
-		keys_box_wipe(&keeper.secret);
+		if (keeper.secret)
+			keys_box_wipe(keeper.secret);
 		if (err.code == 0)
 			return 0;
 		log_event(EVENT_DAEMON_FAILED, "%s", err.text);
 		return err.code;
 	}
 	code = keeper_loop(&keeper, ctx);
-	keys_box_wipe(&keeper.secret);
+	/* not freed: unmapping is not among the calls of its cage, and the process ends */
+	keys_box_wipe(keeper.secret);
 	km_close(&keeper.dirfd);
 	return code;
 }

@@ -48,7 +48,7 @@ struct flow_manifest {
 };
 
 struct flow_shared {
-	struct keys_sign_public trusted[RX_TRUSTED_MAX];
+	struct keys_sign_public trusted[2 * RX_TRUSTED_MAX]; /* and retired */
 	unsigned trusted_count;
 	struct flow_manifest manifest[FLOW_MANIFESTS];
 	uint64_t clock; /* for used_at */

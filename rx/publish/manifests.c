@@ -147,10 +147,14 @@ static bool manifests_load(struct flow *flow, struct flow_manifest *m, uint64_t 
 	free(sig);
 	if (rc == KM_OK)
 		return true;
-	log_event_limited(EVENT_MANIFEST_REFUSED,
-			  "a stored manifest was changed on disk: restore it channel=%s "
-			  "chain=%" PRIu64 " manifest=%" PRIu64 " reason=%s",
-			  flow->conf->name, chain, number, km_rc_name(rc));
+	log_event_limited(
+		EVENT_MANIFEST_REFUSED,
+		"%s channel=%s chain=%" PRIu64 " manifest=%" PRIu64 " reason=%s",
+		rc == KM_ERR_NOTFOUND
+			? "a stored manifest is signed by a key that is neither in "
+			  "trust nor in retired: add it, unless it was stolen"
+			: "a stored manifest was changed on disk: restore it",
+		flow->conf->name, chain, number, km_rc_name(rc));
 	return false;
 }
 
@@ -207,6 +211,25 @@ bool manifests_same(struct flow *flow, uint64_t chain, uint64_t number, uint64_t
 		if (*p != prefix[offset])
 			return false;
 	return len == 0 || memcmp(m->text + (offset - sizeof(prefix)), p, len) == 0;
+}
+
+/* ---- keys ---- */
+
+int manifests_load_keys(struct flow_shared *shared, const struct rx_config *config,
+			struct km_err *err)
+{
+	shared->trusted_count = 0;
+	if (keys_init(err) != 0)
+		return -1;
+	for (unsigned i = 0; i < config->trusted; i++)
+		if (keys_sign_public_load(&shared->trusted[shared->trusted_count++], NULL,
+					  config->trust[i], err) != 0)
+			return -1;
+	for (unsigned i = 0; i < config->retired_count; i++)
+		if (keys_sign_public_load(&shared->trusted[shared->trusted_count++], NULL,
+					  config->retired[i], err) != 0)
+			return -1;
+	return 0;
 }
 
 /* ---- taking a new one ---- */

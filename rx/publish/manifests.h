@@ -63,4 +63,8 @@ KM_MUST_CHECK int manifests_resume(struct flow *flow, struct km_err *err);
 void manifests_free(struct flow_shared *shared);
 void manifests_free_one(struct flow_manifest *m);
 
+/* The keys whose signatures are believed: those of `trust` and those of `retired`. */
+KM_MUST_CHECK int manifests_load_keys(struct flow_shared *shared,
+				      const struct rx_config *config, struct km_err *err);
+
 #endif

@@ -374,11 +374,8 @@ int missing_print(const struct rx_config *config, const char *channel, FILE *out
 		rc = km_err_set_errno(err, EX_NOINPUT, "state_dir %s", config->state_dir);
 	m->out = out;
 	m->shared.fds.max = SHELF_FDS_MAX;
-	m->shared.trusted_count = config->trusted;
 	if (rc == 0)
-		rc = keys_init(err);
-	for (unsigned i = 0; rc == 0 && i < config->trusted; i++)
-		rc = keys_sign_public_load(&m->shared.trusted[i], config->trust[i], err);
+		rc = manifests_load_keys(&m->shared, config, err);
 	if (rc == 0)
 		missing_link(m, state_dir);
 	for (unsigned i = 0; rc == 0 && i < config->channels; i++)

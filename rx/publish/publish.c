@@ -69,14 +69,7 @@ struct publish {
 
 static int publish_load_keys(struct publish *p, struct km_err *err)
 {
-	if (keys_init(err) != 0)
-		return -1;
-	for (unsigned i = 0; i < p->config->trusted; i++)
-		if (keys_sign_public_load(&p->shared.trusted[i], p->config->trust[i],
-					  err) != 0)
-			return -1;
-	p->shared.trusted_count = p->config->trusted;
-	return 0;
+	return manifests_load_keys(&p->shared, p->config, err);
 }
 
 static int publish_open_state(struct publish *p, struct stats_map *stats,

@@ -52,6 +52,8 @@ void publish_cage(struct cage *cage, const struct rx_config *config)
 	cage_add_path(cage, CAGE_READ, "/proc/sys/kernel/random/boot_id");
 	for (unsigned i = 0; i < config->trusted; i++)
 		cage_add_path(cage, CAGE_READ, "%s", config->trust[i]);
+	for (unsigned i = 0; i < config->retired_count; i++)
+		cage_add_path(cage, CAGE_READ, "%s", config->retired[i]);
 	for (unsigned i = 0; i < config->channels; i++)
 		cage_add_path(cage, CAGE_TREE, "%s", config->channel[i].root);
 }

@@ -339,13 +339,10 @@ int verify_print(const struct rx_config *config, const char *channel, FILE *out,
 	if (!v)
 		return km_err_set(err, EX_OSERR, "out of memory");
 	v->out = out;
-	v->shared.trusted_count = config->trusted;
 	if (state_dir < 0)
 		rc = km_err_set_errno(err, EX_NOINPUT, "state_dir %s", config->state_dir);
 	if (rc == 0)
-		rc = keys_init(err);
-	for (unsigned i = 0; rc == 0 && i < config->trusted; i++)
-		rc = keys_sign_public_load(&v->shared.trusted[i], config->trust[i], err);
+		rc = manifests_load_keys(&v->shared, config, err);
 	for (unsigned i = 0; rc == 0 && i < config->channels; i++)
 		if (!channel || strcmp(channel, config->channel[i].name) == 0)
 			rc = verify_channel(v, &config->channel[i], state_dir, err);

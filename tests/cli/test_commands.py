@@ -42,7 +42,7 @@ def judge_keygen(tap, side, program, directory):
         tap.ok(len(lines) == 2 and lines[0].startswith("untrusted comment: "),
                "tx keygen: the public key has the form of minisign", lines)
     else:
-        tap.ok(len(lines) == 1 and lines[0].startswith("KMRX-PUBLIC-1 "),
+        tap.ok(len(lines) == 1 and lines[0].startswith("KMRX-PUBLIC-2 "),
                "rx keygen: the public key is one line", lines)
     bad = run(program, "keygen", "--key", f"{directory}/none/x.key")
     tap.same(bad.returncode, 73, f"{side} keygen into nowhere: exit code 73")

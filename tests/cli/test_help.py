@@ -9,9 +9,9 @@ import sys
 from cli_tap import Tap, run
 
 COMMANDS = {
-    "katamichi-tx": ["run", "check", "keygen", "status", "resend", "linktest",
+    "katamichi-tx": ["run", "check", "keygen", "keys", "status", "resend", "linktest",
                      "oneway-check"],
-    "katamichi-rx": ["run", "check", "keygen", "status", "verify", "missing", "replay",
+    "katamichi-rx": ["run", "check", "keygen", "keys", "status", "verify", "missing", "replay",
                      "accept-session", "linktest", "oneway-check"],
 }
 

@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rc = minisig_verify("text", 4, text, size, &key.pub, 1, &index, comment);
 	FUZZ_ASSERT(rc != KM_OK || index == 0);
 	FUZZ_ASSERT(strlen(comment) <= MINISIG_COMMENT_MAX);
-	(void)!keys_sign_public_parse(&sign, text, size);
-	(void)!keys_box_public_parse(&box, text, size);
+	(void)!keys_sign_public_parse(&sign, NULL, text, size);
+	(void)!keys_box_public_parse(&box, NULL, text, size);
 	return 0;
 }

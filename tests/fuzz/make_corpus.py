@@ -7,6 +7,7 @@ make_corpus.py --check    exit 1 if a seed on disk is not what would be written
 
 Files that a fuzzer found stand beside the seeds under other names and are left alone.
 """
+import base64
 import json
 import pathlib
 import struct
@@ -123,6 +124,24 @@ def signatures(vectors):
     yield "inline", bytes.fromhex(vectors["tx_identity"]["pub_file"]).split(b"\n")[1]
 
 
+def keys(_vectors):
+    number, seed, locked = bytes(range(8)), bytes(range(32)), bytes(range(80))
+    facts = b" created=2026-11-28 expires=2028-11-28 environment=7"
+
+    def text(data):
+        return base64.b64encode(data)
+    yield "tx-1", b"KMTX-SECRET-1 " + text(number + seed) + b"\n"
+    yield "tx-2", b"KMTX-SECRET-2 " + text(number + seed) + facts + b"\n"
+    yield "tx-locked", b"KMTX-LOCKED-1 " + text(number + seed) + b" " + text(locked) + facts + b"\n"
+    yield "rx-1", b"KMRX-SECRET-1 " + text(seed) + b"\n"
+    yield "rx-2", b"KMRX-SECRET-2 " + text(seed) + facts + b"\n"
+    yield "rx-locked", b"KMRX-LOCKED-1 " + text(seed) + b" " + text(locked[:72]) + b"\n"
+    yield "rx-public", (b"KMRX-PUBLIC-2 UD1D4mP+7pjvESAf9ZVNGfQC3/YFUfUW73MvUGAVBj0= "
+                        b"A0EY-V3Q3-ZAVK-N2ET-3F5X-WNQR-HQKT-HEPB" + facts + b"\n")
+    yield "tx-public", (b"untrusted comment: minisign public key AB07060504030201" + facts
+                        + b"\nRWQBAgMEBQYHqwOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4\n")
+
+
 def tickets(vectors):
     for i, ticket in enumerate(vectors["tickets"]):
         yield "text-%d" % i, ticket["text"].encode()
@@ -231,7 +250,7 @@ def linktests(vectors):
 
 
 TARGETS = {"announce": announces, "carrier": carriers, "conf": confs, "frame": frames,
-           "ipc": messages, "linktest": linktests, "manifest": manifests, "minisig": signatures, "record": records,
+           "ipc": messages, "keys": keys, "linktest": linktests, "manifest": manifests, "minisig": signatures, "record": records,
            "session": sessions, "ticket": tickets}
 
 

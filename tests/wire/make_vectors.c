@@ -58,7 +58,7 @@ static void write_keys(struct vectors *v)
 	vectors_bytes(number, sizeof(number), "tx key number");
 	vectors_bytes(seed, sizeof(seed), "tx seed");
 	keys_sign_from_seed(&v->tx, number, seed);
-	len = keys_text_sign_public(text, &v->tx.pub);
+	len = keys_text_sign_public(text, &v->tx.pub, &(struct keys_facts){0});
 	keys_fingerprint(print, v->tx.pub.pk);
 	fprintf(v->out, "  \"tx_identity\": {\n");
 	vectors_hex(v, "    ", "key_number", number, sizeof(number), ",");
@@ -73,7 +73,7 @@ static void write_keys(struct vectors *v)
 		snprintf(label, sizeof(label), "rx %u", i);
 		vectors_bytes(sk, sizeof(sk), label);
 		keys_box_from_secret(&v->rx[i], sk);
-		len = keys_text_box_public(text, &v->rx[i].pub);
+		len = keys_text_box_public(text, &v->rx[i].pub, &(struct keys_facts){0});
 		keys_fingerprint(print, v->rx[i].pub.pk);
 		fprintf(v->out, "    {\n");
 		vectors_hex(v, "      ", "x25519_secret", sk, sizeof(sk), ",");

@@ -91,6 +91,8 @@ def write_tx_secret(number, seed):
 
 
 def read_rx_secret(text):
+    if text.startswith(b"KMRX-SECRET-2 "):  # dates and environment behind the key
+        return from_base64(_line(text, b"KMRX-SECRET-2 ").split(b" ")[0], 32)
     return from_base64(_line(text, b"KMRX-SECRET-1 "), 32)
 
 

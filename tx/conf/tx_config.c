@@ -101,6 +101,8 @@ static void convert(struct tx_config *to, const struct tx_raw *from)
 	to->read_ahead = from->read_ahead;
 	to->send_buffer = (uint32_t)from->send_buffer;
 	to->environment = (uint16_t)from->environment;
+	memcpy(to->passphrase_file, from->passphrase_file, sizeof(to->passphrase_file));
+	to->key_warning_ns = from->key_warning_ns;
 	to->session_ns = from->session_ns;
 	to->log_level = from->log_level;
 	to->permissive = from->sandbox != 0;

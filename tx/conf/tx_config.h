@@ -94,6 +94,8 @@ struct tx_config {
 	char key[TX_PATH_LEN];			/* tx secret key file */
 	char receivers[WIRE_ANNOUNCE_RECEIVERS_MAX][TX_PATH_LEN]; /* rx public key files */
 	unsigned receiver_count;
+	char passphrase_file[TX_PATH_LEN]; /* "" = none */
+	uint64_t key_warning_ns;
 	uint64_t session_ns;	/* at most 24 h */
 	char user[64];		/* "" = as started */
 	char fec_kernel[16];	/* "auto" */

@@ -8,6 +8,7 @@
 #include "fec.h"
 #include "keys.h"
 #include "lane.h"
+#include "tx_keys.h"
 
 int tx_probe_link(struct tx_parse *parse, struct host_interface *port, struct km_err *err)
 {
@@ -62,36 +63,15 @@ static void probe_dir(struct tx_parse *parse, const char *section, uint32_t i,
 			(int)at, path, why);
 }
 
-static void probe_key(struct tx_parse *parse)
+static void probe_keys(struct tx_parse *parse)
 {
-	struct keys_sign_secret key;
-	struct km_err err = KM_ERR_INIT;
+	struct keys_row row[TX_KEYS_MAX];
+	const unsigned n = tx_keys_rows(&parse->config, row);
 
-	if (keys_sign_load(&key, parse->config.key, &err) != 0)
-		conf_report_add(&parse->report, &parse->raw, "transmitter", 0, "key", "%s",
-				err.text);
-	else
-		keys_sign_wipe(&key);
-}
-
-static void probe_receivers(struct tx_parse *parse)
-{
-	struct keys_box_public key[WIRE_ANNOUNCE_RECEIVERS_MAX];
-	struct km_err err = KM_ERR_INIT;
-
-	for (unsigned i = 0; i < parse->config.receiver_count; i++) {
-		memset(&key[i], 0, sizeof(key[i]));
-		if (keys_box_public_load(&key[i], parse->config.receivers[i], &err) != 0)
+	for (unsigned i = 0; i < n; i++)
+		if (row[i].problem[0])
 			conf_report_add(&parse->report, &parse->raw, "transmitter", 0,
-					"receivers", "%s", err.text);
-		for (unsigned j = 0; j < i; j++)
-			if (memcmp(key[i].id, key[j].id, sizeof(key[i].id)) == 0 &&
-			    err.code == 0)
-				conf_report_add(&parse->report, &parse->raw, "transmitter",
-						0, "receivers",
-						"items %u and %u are the same key", j + 1,
-						i + 1);
-	}
+					row[i].conf, "%s", row[i].problem);
 }
 
 void tx_probe_files(struct tx_parse *parse)
@@ -103,23 +83,23 @@ void tx_probe_files(struct tx_parse *parse)
 	probe_dir(parse, "transmitter", 0, "run_dir", config->run_dir);
 	for (uint32_t i = 0; i < parse->raw.channels; i++)
 		if (parse->raw.channel[i].kind == TX_KIND_FILES)
-			probe_dir(parse, "channel", i, "spool", parse->raw.channel[i].spool);
+			probe_dir(parse, "channel", i, "spool",
+				  parse->raw.channel[i].spool);
 	if (keys_init(&err) != 0) {
 		conf_report_add(&parse->report, &parse->raw, "transmitter", 0, "key", "%s",
 				err.text);
 		return;
 	}
-	probe_key(parse);
-	probe_receivers(parse);
+	probe_keys(parse);
 }
 
 static uint64_t datagram_bytes(const struct tx_config *config,
 			       const struct tx_config_datagram *d)
 {
-	const uint64_t coder =
-		d->fec_m ? fec_encoder_bytes(fec_rows_for(d->fec_m),
-					     tx_config_symbol_size(config), FEC_FEED_SYMBOLS)
-			 : 0;
+	const uint64_t coder = d->fec_m ? fec_encoder_bytes(fec_rows_for(d->fec_m),
+							    tx_config_symbol_size(config),
+							    FEC_FEED_SYMBOLS)
+					: 0;
 
 	return coder + tx_config_symbol_size(config);
 }
@@ -219,7 +199,8 @@ void tx_probe_report(const struct tx_config *config, const struct host_interface
 		report_datagram(&config->datagram[i], out);
 	if (config->channels + config->datagrams == 0)
 		(void)fprintf(out, "channels: none, nothing will be sent but heartbeats\n");
-	(void)fprintf(out, "memory: lanes %.1f MiB, encoders %.1f MiB, read_ahead %.1f MiB, "
+	(void)fprintf(out,
+		      "memory: lanes %.1f MiB, encoders %.1f MiB, read_ahead %.1f MiB, "
 		      "together %.1f MiB\n",
 		      mib(memory.lanes), mib(memory.encoders), mib(config->read_ahead),
 		      mib(memory.total));

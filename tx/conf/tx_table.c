@@ -135,6 +135,18 @@ static const struct conf_row global_rows[] = {
 	GLOBAL(receivers, "receivers", CONF_LIST, .required = true,
 	       .help = "Public key files of the receivers that may read what is sent, "
 		       "separated by commas; at most 16."),
+	GLOBAL(passphrase_file, "passphrase_file", CONF_PATH,
+	       .help = "File whose first line is the passphrase of the secret key, "
+		       "readable "
+		       "to nobody but owner and group; a credential of the service "
+		       "manager. "
+		       "Needed when the key is under one: the daemon never asks, because "
+		       "it "
+		       "starts its roles again by itself."),
+	GLOBAL(key_warning_ns, "key_warning", CONF_DURATION, .def = "30 d",
+	       .max = 3650 * UINT64_C(86400) * NS_S,
+	       .help = "So long before the date of a key the log warns of it, every day. A "
+		       "date stops nothing."),
 	GLOBAL(session_ns, "session", CONF_DURATION, .def = "24 h", .min = 60 * NS_S,
 	       .max = 24 * 3600 * NS_S,
 	       .help = "Age at which the session keys are replaced, without a stop."),

@@ -64,6 +64,8 @@ struct tx_raw {
 	char run_dir[TX_PATH_LEN];
 	char key[TX_PATH_LEN];
 	struct conf_list receivers;
+	char passphrase_file[TX_PATH_LEN];
+	uint64_t key_warning_ns;
 	uint64_t session_ns;
 	char user[64];
 	int fec_kernel;

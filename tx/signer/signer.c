@@ -11,6 +11,7 @@
 #include "epoch.h"
 #include "ipc.h"
 #include "keys.h"
+#include "keys_watch.h"
 #include "lane.h"
 #include "log.h"
 #include "session.h"
@@ -23,16 +24,27 @@
 	X(SIGNER_SESSIONS, "sessions")                                                     \
 	X(SIGNER_MANIFESTS, "manifests_signed")                                            \
 	X(SIGNER_REFUSED, "requests_refused")                                              \
-	X(SIGNER_EPOCH, "epoch")
+	X(SIGNER_EPOCH, "epoch")                                                           \
+	X(SIGNER_PRINT_0, "key_print_0") /* keys_fingerprint_words() */                    \
+	X(SIGNER_PRINT_1, "key_print_1")                                                   \
+	X(SIGNER_PRINT_2, "key_print_2")                                                   \
+	X(SIGNER_EXPIRES, "key_expires_day") /* days since 1970; 0: never */               \
+	X(SIGNER_PEERS, "peer_keys")                                                       \
+	X(SIGNER_PEER_EXPIRES, "peer_expires_day") /* the first of them */
+
+#define SIGNER_DAY_NS (UINT64_C(86400) * CLOCK_NS_PER_SEC)
+/* Often enough for what is said once a day. */
+#define SIGNER_WAKE_MS 3600000
 
 enum signer_stat { SIGNER_STATS(STATS_ENUM_ROW) SIGNER_STAT_COUNT };
 static const char *const signer_stat_names[] = {SIGNER_STATS(STATS_NAME_ROW)};
 
 struct signer {
-	struct keys_sign_secret identity;
+	struct keys_sign_secret *identity; /* sodium_malloc: locked, and in no core dump */
 	struct keys_box_public receivers[WIRE_ANNOUNCE_RECEIVERS_MAX];
 	unsigned receiver_count;
 	uint16_t environment;
+	struct keys_watch watch;
 	struct epoch epoch;
 	struct cage cage;
 	struct stats_map stats_map;
@@ -69,7 +81,7 @@ static int signer_session(void *ctx, struct ipc_msg *msg)
 		return signer_answer(SIGN_SESSION, &answer, sizeof(answer));
 	}
 	answer.rc = session_announce_make(answer.announce, &len, answer.secret, &facts,
-					  &s->identity, s->receivers, s->receiver_count);
+					  s->identity, s->receivers, s->receiver_count);
 	answer.announce_len = (uint32_t)len;
 	answer.epoch = facts.epoch;
 	if (answer.rc == KM_OK) {
@@ -94,8 +106,8 @@ static int signer_manifest(void *ctx, struct ipc_msg *msg)
 	memcpy(&ask, msg->body, sizeof(ask));
 	if (ask.comment_len <= sizeof(ask.comment)) {
 		minisig_sign(answer.sig, answer.global, ask.hash, ask.comment,
-			     ask.comment_len, &s->identity);
-		memcpy(answer.key_number, s->identity.pub.key_number,
+			     ask.comment_len, s->identity);
+		memcpy(answer.key_number, s->identity->pub.key_number,
 		       sizeof(answer.key_number));
 		answer.rc = KM_OK;
 		stats_add(&s->stats, SIGNER_MANIFESTS, 1);
@@ -105,23 +117,58 @@ static int signer_manifest(void *ctx, struct ipc_msg *msg)
 	return signer_answer(SIGN_MANIFEST, &answer, sizeof(answer));
 }
 
+static int signer_load_keys(struct signer *s, const struct tx_config *config,
+			    struct km_err *err)
+{
+	struct keys_facts facts;
+
+	s->watch.warn_days = (uint32_t)(config->key_warning_ns / SIGNER_DAY_NS);
+	if (keys_sign_load(s->identity, &facts, config->key, config->passphrase_file, err) <
+		    0 ||
+	    keys_facts_judge(&facts, config->environment, config->key, err) < 0)
+		return -1;
+	keys_watch_add(&s->watch, "own", "Ed25519", s->identity->pub.pk, &facts,
+		       config->key);
+	for (unsigned i = 0; i < config->receiver_count; i++) {
+		if (keys_box_public_load(&s->receivers[i], &facts, config->receivers[i],
+					 err) < 0 ||
+		    keys_facts_judge(&facts, config->environment, config->receivers[i],
+				     err) < 0)
+			return -1;
+		keys_watch_add(&s->watch, "receiver", "X25519", s->receivers[i].pk, &facts,
+			       config->receivers[i]);
+	}
+	return 0;
+}
+
+static void signer_show_keys(struct signer *s)
+{
+	uint64_t words[KEYS_PRINT_WORDS];
+
+	keys_fingerprint_words(words, s->identity->pub.pk);
+	for (unsigned i = 0; i < KEYS_PRINT_WORDS; i++)
+		stats_set(&s->stats, SIGNER_PRINT_0 + i, words[i]);
+	stats_set(&s->stats, SIGNER_EXPIRES, keys_watch_first(&s->watch, true));
+	stats_set(&s->stats, SIGNER_PEERS, s->receiver_count);
+	stats_set(&s->stats, SIGNER_PEER_EXPIRES, keys_watch_first(&s->watch, false));
+}
+
 static int signer_load(struct signer *s, const struct tx_config *config, struct km_err *err)
 {
 	char dir[TX_PATH_LEN + 16];
 
 	if (keys_init(err) < 0)
 		return -1;
-	/* Locked before the secret is in it; a refusal (RLIMIT_MEMLOCK) is worth an error. */
-	if (sodium_mlock(&s->identity, sizeof(s->identity)) < 0)
+	/* Pages of its own: sodium_mlock() alone would not keep a part of a page out of dumps.
+	 * Locked before the secret is in it; a refusal (RLIMIT_MEMLOCK) is worth an error. */
+	s->identity = sodium_malloc(sizeof(*s->identity));
+	if (!s->identity || sodium_mlock(s->identity, sizeof(*s->identity)) < 0)
 		return km_err_set_errno(
 			err, EX_OSERR,
 			"signer: memory for the key cannot be locked: raise "
 			"LimitMEMLOCK=");
-	if (keys_sign_load(&s->identity, config->key, err) < 0)
+	if (signer_load_keys(s, config, err) < 0)
 		return -1;
-	for (unsigned i = 0; i < config->receiver_count; i++)
-		if (keys_box_public_load(&s->receivers[i], config->receivers[i], err) < 0)
-			return -1;
 	s->receiver_count = config->receiver_count;
 	s->environment = config->environment;
 	snprintf(dir, sizeof(dir), "%s/signer", config->state_dir);
@@ -141,6 +188,7 @@ static int signer_set_up(struct signer *s, struct role_ctx *ctx, struct km_err *
 	if (signer_load(s, &config, err) < 0)
 		return -1;
 	stats_set(&s->stats, SIGNER_EPOCH, s->epoch.value);
+	signer_show_keys(s);
 	signer_cage(&s->cage, &config, s->epoch.fd);
 	if (role_cage(ctx, &s->cage, err) < 0)
 		return -1;
@@ -169,7 +217,8 @@ static int signer_loop(struct signer *s, struct role_ctx *ctx)
 	for (;;) {
 		int rc;
 
-		if (poll(fds, KM_COUNT(fds), -1) < 0)
+		keys_watch_tick(&s->watch, clock_mono_ns(), clock_real_ns());
+		if (poll(fds, KM_COUNT(fds), SIGNER_WAKE_MS) < 0)
 			continue;
 		if (role_stop_requested(ctx))
 			return 0;
@@ -192,14 +241,16 @@ int signer_main(struct role_ctx *ctx)
 
 	signer.epoch.fd = -1;
 	if (signer_set_up(&signer, ctx, &err) < 0) {
-		keys_sign_wipe(&signer.identity);
+		if (signer.identity)
+			keys_sign_wipe(signer.identity);
 		if (err.code == 0)
 			return 0;
 		log_event(EVENT_DAEMON_FAILED, "%s", err.text);
 		return err.code;
 	}
 	code = signer_loop(&signer, ctx);
-	keys_sign_wipe(&signer.identity);
+	/* not freed: unmapping is not among the calls of its cage, and the process ends */
+	keys_sign_wipe(signer.identity);
 	epoch_close(&signer.epoch);
 	return code;
 }

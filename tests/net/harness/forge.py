@@ -65,9 +65,9 @@ class Keys:
     """What the test needs to know to pass for tx: its signing key, the receiver's key."""
 
     def __init__(self, directory):
-        blob = self._load(directory, "tx.key", b"KMTX-SECRET-1 ")
+        blob = self._load(directory, "tx.key", b"KMTX-SECRET-")
         self.number, self.seed = blob[:8], blob[8:40]
-        self.receiver = self._load(directory, "rx.pub", b"KMRX-PUBLIC-1 ")
+        self.receiver = self._load(directory, "rx.pub", b"KMRX-PUBLIC-")
         self.signer = Ed25519PrivateKey.from_private_bytes(self.seed)
 
     @staticmethod
@@ -76,7 +76,7 @@ class Keys:
             text = file.read()
         if not text.startswith(prefix):
             raise ValueError(f"{name}: not a key of the expected kind")
-        return base64.b64decode(text[len(prefix):].split()[0])
+        return base64.b64decode(text.split()[1])
 
     @property
     def identity(self):

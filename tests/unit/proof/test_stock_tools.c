@@ -17,6 +17,9 @@
 #include "manifest_sample.h"
 #include "minisig.h"
 
+#define SAVE(secret_, public_)                                                             \
+	(&(const struct keys_save){.secret = (secret_), .public = (public_)})
+
 #define TREE_BYTES ((UINT64_C(64) << 20) + 12345)
 
 static char dir[64];
@@ -90,7 +93,7 @@ Test(stock_tools, minisign_accepts_ours)
 
 	need("minisign");
 	keys_sign_generate(&k);
-	cr_assert_eq(keys_sign_save(&k, "tx.key", "tx.pub", &err), 0, "%s", err.text);
+	cr_assert_eq(keys_sign_save(&k, SAVE("tx.key", "tx.pub"), &err), 0, "%s", err.text);
 	digest_sha256(text_hash, text, strlen(text));
 	manifest_comment(comment, 17, 3, text_hash);
 	minisig_hash(hash, text, strlen(text));
@@ -119,7 +122,7 @@ Test(stock_tools, we_accept_minisigns)
 	need("minisign");
 	cr_assert_eq(shell("minisign -G -W -p stock.pub -s stock.key >/dev/null 2>&1"), 0);
 	cr_assert_eq(shell("seq 1000 >f"), 0);
-	cr_assert_eq(keys_sign_public_load(&k, "stock.pub", &err), 0, "%s", err.text);
+	cr_assert_eq(keys_sign_public_load(&k, NULL, "stock.pub", &err), 0, "%s", err.text);
 	text = slurp("f", &text_len);
 
 	/* Their own default comment has tabs. */
@@ -249,7 +252,8 @@ Test(stock_tools, two_line_script_checks_both_kinds)
 	need("split");
 	need("minisign");
 	keys_sign_generate(&signer);
-	cr_assert_eq(keys_sign_save(&signer, "tx.key", "tx.pub", &err), 0, "%s", err.text);
+	cr_assert_eq(keys_sign_save(&signer, SAVE("tx.key", "tx.pub"), &err), 0, "%s",
+		     err.text);
 	manifest_sample(&h, e);
 	make_files(e, SAMPLE_ENTRIES, true);
 	write_manifest("m", &h, e, SAMPLE_ENTRIES);

@@ -19,6 +19,9 @@
 #include "log.h"
 #include "minisig.h"
 
+#define SAVE(secret_, public_)                                                             \
+	(&(const struct keys_save){.secret = (secret_), .public = (public_)})
+
 uint64_t rig_seed(void)
 {
 	const char *given = getenv("KM_SEED");
@@ -75,8 +78,9 @@ static void rig_config(struct rig *rig)
 	keys_sign_from_seed(&rig->key, number, seed);
 	if (access(secret, F_OK) != 0) {
 		cr_assert_eq(mkdir(rig->config.state_dir, 0755), 0);
-		cr_assert_eq(keys_sign_save(&rig->key, secret, rig->config.trust[0], &err),
-			     0, "%s", err.text);
+		cr_assert_eq(
+			keys_sign_save(&rig->key, SAVE(secret, rig->config.trust[0]), &err),
+			0, "%s", err.text);
 	}
 }
 

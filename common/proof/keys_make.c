@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: ISC
+#include "keys_make.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool keys_make_public_path(char *out, size_t len, const char *key)
+{
+	size_t n = strlen(key);
+	int wrote;
+
+	if (n > 4 && strcmp(key + n - 4, ".key") == 0)
+		n -= 4;
+	wrote = snprintf(out, len, "%.*s.pub", (int)n, key);
+	return wrote > 0 && (size_t)wrote < len;
+}
+
+/* Days from today; 0: not a number of 1 to 5 digits. */
+static uint32_t days_ahead(const char *text)
+{
+	const size_t n = strlen(text);
+	uint32_t days = 0;
+
+	if (n == 0 || n > 5 || strspn(text, "0123456789") != n)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		days = days * 10 + (uint32_t)(text[i] - '0');
+	return days;
+}
+
+int keys_make_facts(struct keys_facts *facts, const char *expires, uint16_t environment,
+		    uint32_t today, struct km_err *err)
+{
+	*facts = (struct keys_facts){.created_day = today, .environment = environment};
+	if (!expires)
+		return 0;
+	if (days_ahead(expires) != 0) {
+		facts->expires_day = today + days_ahead(expires);
+		return 0;
+	}
+	if (keys_day_parse(&facts->expires_day, expires, strlen(expires)) != KM_OK)
+		return km_err_set(err, EX_USAGE,
+				  "--expires %s: neither a day such as 2028-11-28 nor a "
+				  "number of days",
+				  expires);
+	if (facts->expires_day <= today)
+		return km_err_set(err, EX_USAGE, "--expires %s: that day is not ahead",
+				  expires);
+	return 0;
+}
+
+void keys_make_print(const struct keys_save *save, const uint8_t pk[32])
+{
+	char print[KEYS_FINGERPRINT_MAX], day[KEYS_DAY_TEXT_MAX];
+
+	keys_fingerprint(print, pk);
+	(void)printf("secret key   %s%s\npublic key   %s\nfingerprint  %s\n", save->secret,
+		     save->pass ? " (under a passphrase)" : "", save->public, print);
+	(void)printf("created      %s\n", keys_day_format(day, save->facts.created_day));
+	if (save->facts.expires_day)
+		(void)printf("expires      %s\n",
+			     keys_day_format(day, save->facts.expires_day));
+	if (save->facts.environment)
+		(void)printf("environment  %u\n", save->facts.environment);
+}

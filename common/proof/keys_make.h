@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: ISC
+/* What `keygen` of either program has in common. Set-up time only. */
+#ifndef KEYS_MAKE_H
+#define KEYS_MAKE_H
+
+#include "keys.h"
+
+/* "tx.key" -> "tx.pub"; any other name gets ".pub" behind it. False: it does not fit. */
+bool keys_make_public_path(char *out, size_t len, const char *key);
+
+/* Facts of a key made TODAY. EXPIRES: NULL, a day as 2028-11-28, or a number of days from
+ * now; it lies in the future. EX_USAGE. */
+KM_MUST_CHECK int keys_make_facts(struct keys_facts *facts, const char *expires,
+				  uint16_t environment, uint32_t today, struct km_err *err);
+
+/* What was made, for the one who made it. */
+void keys_make_print(const struct keys_save *save, const uint8_t pk[32]);
+
+#endif
