@@ -46,7 +46,8 @@ struct linktest {
 static int spawn_load(void *ctx, struct role_child *child, struct km_err *err)
 {
 	struct linktest *t = ctx;
-	const char *const args[] = {"--mtu", t->mtu_text};
+	/* it fills no lanes */
+	const char *const args[] = {"--mtu", t->mtu_text, "--workers", "1"};
 	const struct role_fd fds[] = {
 		{t->fd_config, TX_FD_CONFIG},
 		{t->fd_page, LINKTEST_FD_SENT},

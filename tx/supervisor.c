@@ -53,14 +53,14 @@ struct tx_supervisor {
 	struct stats_map stats_map;
 	struct stats_writer stats;
 	struct sandbox_report sandbox;
-	char mtu_text[16];
+	char mtu_text[16], workers_text[16];
 };
 
 static int spawn_role(struct tx_supervisor *s, const char *name, uint64_t keep_caps,
 		      const struct role_fd *fds, size_t n_fds, struct role_child *child,
 		      struct km_err *err)
 {
-	const char *const args[] = {"--mtu", s->mtu_text};
+	const char *const args[] = {"--mtu", s->mtu_text, "--workers", s->workers_text};
 	const struct role_spec spec = {
 		.prog = "katamichi-tx",
 		.name = name,
@@ -130,11 +130,12 @@ static int prepare(void *ctx, uint32_t mask, struct km_err *err)
 	if (!(mask & BIT(ROLE_SOURCE)))
 		return 0;
 	memset(s->index.p, 0, s->index.len);
-	for (unsigned i = 0; i < LANE_COUNT; i++)
+	for (unsigned i = 0; i < lane_rings(&s->lanes); i++)
 		if (ring_format(lane_index_page(s->index.p, i), LANE_PAGE, s->lanes.stride,
 				s->lanes.slots) != KM_OK)
-			return km_err_set(err, EX_SOFTWARE, "lane %u: %u slots of %u bytes",
-					  i, s->lanes.slots, s->lanes.stride);
+			return km_err_set(err, EX_SOFTWARE,
+					  "lane ring %u: %u slots of %u bytes", i,
+					  s->lanes.slots, s->lanes.stride);
 	km_close(&s->sign[0]);
 	km_close(&s->sign[1]);
 	return ipc_pair(s->sign, err);
@@ -270,12 +271,11 @@ static int make_dirs(struct tx_supervisor *s, struct km_err *err)
 static int make_memory(struct tx_supervisor *s, struct km_err *err)
 {
 	tx_config_lane_plan(s->config, &s->lanes);
-	s->fd_index = shm_create("tx-lane-index", LANE_INDEX_BYTES, err);
-	if (s->fd_index < 0 ||
-	    shm_map(&s->index, s->fd_index, LANE_INDEX_BYTES, SHM_MAP_WRITE, err) != 0)
+	s->fd_index = shm_create("tx-lane-index", lane_index_bytes(&s->lanes), err);
+	if (s->fd_index < 0 || shm_map(&s->index, s->fd_index, lane_index_bytes(&s->lanes),
+				       SHM_MAP_WRITE, err) != 0)
 		return -1;
-	s->fd_slots =
-		shm_create("tx-lane-slots", LANE_COUNT * lane_slots_bytes(&s->lanes), err);
+	s->fd_slots = shm_create("tx-lane-slots", lane_slots_bytes(&s->lanes), err);
 	if (s->fd_slots < 0)
 		return -1;
 	s->fd_slots_ro = shm_reopen_ro(s->fd_slots, err);
@@ -372,6 +372,7 @@ int tx_supervisor_run(const struct tx_config *config, const void *bytes, size_t 
 	int code;
 
 	(void)snprintf(s.mtu_text, sizeof(s.mtu_text), "%" PRIu32, config->mtu);
+	(void)snprintf(s.workers_text, sizeof(s.workers_text), "%u", config->workers);
 	log_event(EVENT_DAEMON_START,
 		  "katamichi-tx %s interface=%s mtu=%" PRIu32 " rate_bps=%" PRIu64
 		  " channels=%u",

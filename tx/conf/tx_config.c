@@ -99,6 +99,7 @@ static void convert(struct tx_config *to, const struct tx_raw *from)
 	to->rate_bps = from->rate_bps;
 	to->guarantee_percent = (uint32_t)from->guarantee;
 	to->read_ahead = from->read_ahead;
+	to->workers = (unsigned)from->workers;
 	to->send_buffer = (uint32_t)from->send_buffer;
 	to->environment = (uint16_t)from->environment;
 	memcpy(to->passphrase_file, from->passphrase_file, sizeof(to->passphrase_file));
@@ -203,6 +204,7 @@ int tx_config_for_role(struct tx_config *config, int fd, int argc, char **argv,
 		       struct km_err *err)
 {
 	const char *mtu = host_arg(argc, argv, "--mtu");
+	const char *workers = host_arg(argc, argv, "--workers");
 	char *bytes = NULL;
 	uint64_t value;
 	size_t len;
@@ -220,9 +222,37 @@ int tx_config_for_role(struct tx_config *config, int fd, int argc, char **argv,
 			return km_err_set(err, EX_SOFTWARE, "--mtu %s: out of range", mtu);
 		config->mtu = (uint32_t)value;
 	}
-	if (config->mtu == 0)
-		return km_err_set(err, EX_SOFTWARE, "the MTU was not resolved");
+	if (workers) {
+		if (opt_parse_u64(workers, &value) != KM_OK || value < 1 ||
+		    value > LANE_WORKERS_MAX)
+			return km_err_set(err, EX_SOFTWARE, "--workers %s: out of range",
+					  workers);
+		config->workers = (unsigned)value;
+	}
+	if (config->mtu == 0 || config->workers == 0)
+		return km_err_set(err, EX_SOFTWARE, "%s not resolved",
+				  config->mtu == 0 ? "the MTU was" : "the workers were");
 	return 0;
+}
+
+unsigned tx_config_worker_depth(const struct tx_config *config,
+				const struct tx_config_channel *channel)
+{
+	const unsigned workers = config->workers > 1 ? config->workers : 1;
+
+	return (channel->depth_max + workers - 1) / workers;
+}
+
+unsigned tx_config_workers(uint64_t rate_bps, unsigned cores)
+{
+	const uint64_t needed = (rate_bps + TX_WORKER_BPS - 1) / TX_WORKER_BPS;
+	uint64_t workers = cores > 3 ? cores - 2 : 1;
+
+	if (workers > needed)
+		workers = needed;
+	if (workers > LANE_WORKERS_MAX)
+		workers = LANE_WORKERS_MAX;
+	return workers > 1 ? (unsigned)workers : 1;
 }
 
 int tx_config_dump(const char *bytes, size_t len, const char *file_name, FILE *out,
@@ -285,11 +315,13 @@ void tx_config_lane_plan(const struct tx_config *config, struct lane_plan *plan)
 	/* bits in the hold time, in whole frames; 400 Gbit/s * 20 ms fits easily */
 	uint64_t frames =
 		config->rate_bps / 1000 * (LANE_HOLD_BULK_NS / 1000000) / (frame * 8);
+	const uint32_t workers = config->workers > 1 ? config->workers : 1;
 	uint32_t slots = LANE_SLOTS_MIN;
 
 	/* rounded down: what lies in the ring is what a heartbeat cannot yet vouch for */
-	while (slots < LANE_SLOTS_MAX && (uint64_t)slots * 2 <= frames)
+	while (slots < LANE_SLOTS_MAX && (uint64_t)slots * 2 <= frames / workers)
 		slots *= 2;
+	plan->workers = workers;
 	plan->slots = slots;
 	/* an odd number of lines, so that equal offsets of slots spread over all cache sets */
 	plan->stride = (uint32_t)((lines | 1) * 64);

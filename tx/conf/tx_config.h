@@ -26,17 +26,17 @@ struct tx_config_channel {
 	char owner[MANIFEST_TEXT_MAX + 1];
 	char purpose[MANIFEST_TEXT_MAX + 1];
 	char classification[MANIFEST_TEXT_MAX + 1];
-	uint8_t class;		  /* enum frame_class: normal (default), low, high */
-	char spool[TX_PATH_LEN];  /* directory, see tx/source */
-	uint64_t settle_ns;	  /* 1 s */
-	uint64_t keep_ns;	  /* keep_days = 7 */
-	uint64_t keep_bytes;	  /* 0: no limit */
-	uint64_t min_free;	  /* bytes of free space below which sent files yield; 1 GiB */
-	uint64_t max_object;	  /* larger files are refused by name; 1 TiB */
-	unsigned fec_k, fec_m;	  /* 160, 16 */
-	unsigned depth_max;	  /* 63 */
-	uint64_t flush_ns;	  /* a window open this long without filling is closed: 1 s */
-	uint64_t batch_bytes;	  /* a batch of small objects ends here: 64 MiB */
+	uint8_t class;		 /* enum frame_class: normal (default), low, high */
+	char spool[TX_PATH_LEN]; /* directory, see tx/source */
+	uint64_t settle_ns;	 /* 1 s */
+	uint64_t keep_ns;	 /* keep_days = 7 */
+	uint64_t keep_bytes;	 /* 0: no limit */
+	uint64_t min_free;     /* bytes of free space below which sent files yield; 1 GiB */
+	uint64_t max_object;   /* larger files are refused by name; 1 TiB */
+	unsigned fec_k, fec_m; /* 160, 16 */
+	unsigned depth_max;    /* 63 */
+	uint64_t flush_ns;     /* a window open this long without filling is closed: 1 s */
+	uint64_t batch_bytes;  /* a batch of small objects ends here: 64 MiB */
 };
 
 #define TX_DATAGRAMS_MAX 16u /* a socket, and 8 rows of counters, for each */
@@ -49,7 +49,7 @@ struct tx_config_datagram {
 	char owner[MANIFEST_TEXT_MAX + 1];
 	char purpose[MANIFEST_TEXT_MAX + 1];
 	char classification[MANIFEST_TEXT_MAX + 1];
-	struct carrier_end listen; /* an address of this host, never the diode port */
+	struct carrier_end listen;	/* an address of this host, never the diode port */
 	uint8_t allow[TX_ALLOW_MAX][4]; /* sources taken; none listed: every one */
 	unsigned allowed;
 	uint32_t max_size;	 /* bytes of a message; 65,507 */
@@ -78,30 +78,33 @@ struct tx_config {
 	uint8_t src_mac[6]; /* 02:4b:4d:00:00:01 */
 	uint8_t dst_mac[6]; /* group address 03:4b:4d:00:00:01 */
 	uint16_t ethertype;
-	uint16_t vlan;	    /* 0: untagged */
-	uint8_t framing;    /* enum tx_framing */
+	uint16_t vlan;		/* 0: untagged */
+	uint8_t framing;	/* enum tx_framing */
 	struct carrier_udp udp; /* framing = udp */
-	bool segmentation;  /* framing = udp: hand trains of datagrams to the kernel; yes */
-	uint8_t backend;    /* enum tx_backend */
-	uint32_t mtu;	    /* bytes after the Ethernet header; 0: the interface's */
-	uint64_t rate_bps;  /* bits/s on the interface, Ethernet header included; 1 Gbit/s */
+	bool segmentation; /* framing = udp: hand trains of datagrams to the kernel; yes */
+	uint8_t backend;   /* enum tx_backend */
+	uint32_t mtu;	   /* bytes after the Ethernet header; 0: the interface's */
+	uint64_t rate_bps; /* bits/s on the interface, Ethernet header included; 1 Gbit/s */
 	uint32_t guarantee_percent; /* of what leaves, for each class that waits; 5 */
-	uint64_t read_ahead;  /* bytes read of a large file at once, 16 MiB */
-	uint32_t send_buffer; /* bytes, SO_SNDBUF; 0: 212,992 up to MTU 1,500, else 1,000,000 bounded by wmem_max */
+	uint64_t read_ahead;	    /* bytes read of a large file at once, 16 MiB */
+	unsigned
+		workers; /* threads that fill lanes; 0: not resolved, tx_config_workers() */
+	uint32_t
+		send_buffer; /* bytes, SO_SNDBUF; 0: 212,992 up to MTU 1,500, else 1,000,000 bounded by wmem_max */
 	uint16_t environment; /* 1 */
 	char state_dir[TX_PATH_LEN];
 	char run_dir[TX_PATH_LEN];
-	char key[TX_PATH_LEN];			/* tx secret key file */
+	char key[TX_PATH_LEN];					  /* tx secret key file */
 	char receivers[WIRE_ANNOUNCE_RECEIVERS_MAX][TX_PATH_LEN]; /* rx public key files */
 	unsigned receiver_count;
 	char passphrase_file[TX_PATH_LEN]; /* "" = none */
 	uint64_t key_warning_ns;
-	uint64_t session_ns;	/* at most 24 h */
-	char user[64];		/* "" = as started */
-	char fec_kernel[16];	/* "auto" */
+	uint64_t session_ns; /* at most 24 h */
+	char user[64];	     /* "" = as started */
+	char fec_kernel[16]; /* "auto" */
 	int log_level;
-	bool permissive; /* sandbox: a wall that the kernel lacks is done without */
-	uint64_t summary_ns;	/* 60 s between summary lines */
+	bool permissive;     /* sandbox: a wall that the kernel lacks is done without */
+	uint64_t summary_ns; /* 60 s between summary lines */
 
 	/* by kind; together at most WIRE_CHANNELS_MAX, numbers and names unique over both */
 	struct tx_config_channel channel[WIRE_CHANNELS_MAX]; /* files */
@@ -123,9 +126,18 @@ int tx_config_dump(const char *bytes, size_t len, const char *file_name, FILE *o
 		   struct km_err *err);
 
 /* What a role calls first: reads the sealed copy at FD, parses it again, and
- * overrides the MTU by the `--mtu N` among its arguments. */
+ * overrides the MTU by the `--mtu N` and the workers by the `--workers N` among its
+ * arguments: what depends on the machine is found out once, by the supervisor. */
 int tx_config_for_role(struct tx_config *config, int fd, int argc, char **argv,
 		       struct km_err *err);
+
+/* Workers where `workers` is not set: what the rate needs, as far as there are cores for it
+ * beside the sender and the rest of the host; 1 on two cores. */
+#define TX_WORKER_BPS UINT64_C(4000000000) /* what one is good for, with a fifth to spare */
+unsigned tx_config_workers(uint64_t rate_bps, unsigned cores);
+/* Depth of a window of which all workers have one at once: together no more than fec_depth. */
+unsigned tx_config_worker_depth(const struct tx_config *config,
+				const struct tx_config_channel *channel);
 
 /* Shape of the lanes, from rate, MTU and the hold times of lane.h. */
 void tx_config_lane_plan(const struct tx_config *config, struct lane_plan *plan);

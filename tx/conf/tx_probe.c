@@ -2,6 +2,7 @@
 #include "tx_probe.h"
 
 #include <inttypes.h>
+#include <sched.h>
 #include <string.h>
 
 #include "cage.h"
@@ -10,6 +11,14 @@
 #include "lane.h"
 #include "tx_keys.h"
 
+/* Processors that we may run on. */
+static unsigned cores(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
 int tx_probe_link(struct tx_parse *parse, struct host_interface *port, struct km_err *err)
 {
 	struct tx_config *config = &parse->config;
@@ -17,6 +26,8 @@ int tx_probe_link(struct tx_parse *parse, struct host_interface *port, struct km
 
 	if (!port)
 		port = &found;
+	if (config->workers == 0)
+		config->workers = tx_config_workers(config->rate_bps, cores());
 	if (host_find_interface(config->interface, port, err) != 0)
 		return -1;
 	if (config->mtu == 0)
@@ -109,20 +120,27 @@ void tx_probe_memory(const struct tx_config *config, struct tx_memory *memory)
 	struct lane_plan plan;
 
 	tx_config_lane_plan(config, &plan);
-	memory->lanes = LANE_INDEX_BYTES + LANE_COUNT * (uint64_t)lane_slots_bytes(&plan);
-	memory->encoders = 0;
+	memory->lanes = lane_index_bytes(&plan) + lane_slots_bytes(&plan);
+	memory->encoders = memory->workers = 0;
 	for (unsigned i = 0; i < config->channels; i++) {
 		unsigned rows = tx_rows(config->channel[i].fec_m);
+		uint64_t coder =
+			rows == 0 ? 0
+				  : fec_encoder_bytes(rows, tx_config_symbol_size(config),
+						      FEC_FEED_SYMBOLS);
+		uint64_t depth = tx_config_worker_depth(config, &config->channel[i]);
 
-		if (rows != 0)
-			memory->encoders += config->channel[i].depth_max *
-					    (uint64_t)fec_encoder_bytes(
-						    rows, tx_config_symbol_size(config),
-						    FEC_FEED_SYMBOLS);
+		memory->encoders += config->channel[i].depth_max * coder;
+		if (depth * coder > memory->workers)
+			memory->workers = depth * coder;
 	}
+	if (config->channels > 0)
+		memory->workers += config->read_ahead;
+	memory->workers *= plan.workers - 1;
 	for (unsigned i = 0; i < config->datagrams; i++)
 		memory->encoders += datagram_bytes(config, &config->datagram[i]);
-	memory->total = memory->lanes + memory->encoders + config->read_ahead;
+	memory->total =
+		memory->lanes + memory->encoders + memory->workers + config->read_ahead;
 }
 
 static double mib(uint64_t bytes)
@@ -189,9 +207,10 @@ void tx_probe_report(const struct tx_config *config, const struct host_interface
 			      config->interface, port->index, port->mtu,
 			      port->up ? "up" : "DOWN: frames wait until it is up");
 	(void)fprintf(out,
-		      "frames: MTU %" PRIu32 ", symbol %" PRIu32 " bytes, lanes of %" PRIu32
-		      " slots\n",
-		      config->mtu, tx_config_symbol_size(config), plan.slots);
+		      "frames: MTU %" PRIu32 ", symbol %" PRIu32 " bytes, %" PRIu32
+		      " worker%s, lanes of %" PRIu32 " slots\n",
+		      config->mtu, tx_config_symbol_size(config), plan.workers,
+		      plan.workers > 1 ? "s" : "", plan.slots);
 	report_udp(config, out);
 	for (unsigned i = 0; i < config->channels; i++)
 		report_channel(config, &config->channel[i], out);
@@ -201,9 +220,9 @@ void tx_probe_report(const struct tx_config *config, const struct host_interface
 		(void)fprintf(out, "channels: none, nothing will be sent but heartbeats\n");
 	(void)fprintf(out,
 		      "memory: lanes %.1f MiB, encoders %.1f MiB, read_ahead %.1f MiB, "
-		      "together %.1f MiB\n",
+		      "further workers %.1f MiB, together %.1f MiB\n",
 		      mib(memory.lanes), mib(memory.encoders), mib(config->read_ahead),
-		      mib(memory.total));
+		      mib(memory.workers), mib(memory.total));
 	if (wmem != 0 && config->send_buffer > wmem)
 		(void)fprintf(out,
 			      "note: send_buffer %" PRIu32

@@ -12,7 +12,7 @@
 #include "tx_table.h"
 
 /*
- * Resolves config->mtu. Adds a finding to parse->report for an MTU larger than the
+ * Resolves config->mtu and config->workers. Adds a finding to parse->report for an MTU larger than the
  * interface's; a missing interface is -1 with EX_UNAVAILABLE. port (may be NULL) gets what
  * was found.
  */
@@ -29,6 +29,7 @@ void tx_probe_files(struct tx_parse *parse);
 struct tx_memory {
 	uint64_t lanes;	   /* shared rings of sealed frames */
 	uint64_t encoders; /* repair symbols of the open windows of all channels */
+	uint64_t workers;  /* the same, and read_ahead, of the workers beyond the first */
 	uint64_t total;
 };
 void tx_probe_memory(const struct tx_config *config, struct tx_memory *memory);

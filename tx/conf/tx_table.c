@@ -121,6 +121,12 @@ static const struct conf_row global_rows[] = {
 	       .help = "Memory for reading one large file ahead, so that its leaves are "
 		       "hashed side by side. Less hashes slower; under 2 MiB, and beside "
 		       "datagram channels, which would wait for it, one after the other."),
+	GLOBAL(workers, "workers", CONF_U64, .min = 1, .max = LANE_WORKERS_MAX,
+	       .help = "Threads that read, hash, encode and seal large files at once, each "
+		       "with lanes of its own; the first is the loop that does all the "
+		       "rest. Each further one takes memory for a window and read_ahead. "
+		       "Not set: one for every 4 Gbit/s of rate, as far as there are "
+		       "processors beyond two."),
 	GLOBAL(environment, "environment", CONF_U64, .def = "1", .min = 1, .max = 65535,
 	       .help = "Number of the environment (production, test). A receiver refuses "
 		       "sessions of another one."),

@@ -59,6 +59,7 @@ struct tx_raw {
 	uint64_t guarantee;
 	uint64_t send_buffer;
 	uint64_t read_ahead;
+	uint64_t workers;
 	uint64_t environment;
 	char state_dir[TX_PATH_LEN];
 	char run_dir[TX_PATH_LEN];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /*
- * Which lane sends next: strict by class, each class with a guaranteed share, so that a
+ * Which class sends next ("lane" here: the lanes of a class, of all workers): strict by class, each class with a guaranteed share, so that a
  * runaway high class cannot silence a low one. Pure; one thread.
  *
  * While a lane waits it earns its share of every byte that leaves, and pays for its own. A

@@ -38,7 +38,8 @@
 	X(SENDER_LANE1_SENT, "lane1_sent")                                                 \
 	X(SENDER_LANE2_SENT, "lane2_sent")                                                 \
 	X(SENDER_LANE3_SENT, "lane3_sent")                                                 \
-	X(SENDER_LANE4_SENT, "lane4_sent")
+	X(SENDER_LANE4_SENT, "lane4_sent")                                                 \
+	X(SENDER_WORKERS_SENT, "workers_sent") /* frames of the lanes of further workers */
 
 enum sender_stat { SENDER_STATS(STATS_ENUM_ROW) SENDER_STAT_COUNT };
 static const char *const sender_stat_names[] = {SENDER_STATS(STATS_NAME_ROW)};
@@ -61,7 +62,8 @@ struct sender {
 	struct shm_map index, slots;
 	struct stats_map stats_map;
 	struct stats_writer stats;
-	struct ring lane[LANE_COUNT];
+	struct ring lane[LANE_WORKERS_MAX * LANE_COUNT]; /* by lane_ring() */
+	unsigned turn[LANE_COUNT]; /* worker that goes next in its class */
 	struct bell *bell;
 	struct link_packet link;
 	struct link_udp udp; /* framing udp */
@@ -79,30 +81,31 @@ struct sender {
 
 static int sender_attach(struct sender *s, struct km_err *err)
 {
-	size_t lane_bytes;
+	size_t ring_bytes;
 	struct lane_bells *bells;
 
 	tx_config_lane_plan(&s->config, &s->plan);
-	lane_bytes = lane_slots_bytes(&s->plan);
+	ring_bytes = lane_ring_bytes(&s->plan);
 	s->frame_max = tx_config_link_header_len(&s->config) + s->config.mtu;
-	if (shm_map(&s->index, TX_FD_LANE_INDEX, LANE_INDEX_BYTES,
+	if (shm_map(&s->index, TX_FD_LANE_INDEX, lane_index_bytes(&s->plan),
 		    SHM_MAP_WRITE | SHM_MAP_POPULATE, err) < 0 ||
-	    shm_map(&s->slots, TX_FD_LANE_SLOTS, lane_bytes * LANE_COUNT,
+	    shm_map(&s->slots, TX_FD_LANE_SLOTS, lane_slots_bytes(&s->plan),
 		    SHM_MAP_READ | SHM_MAP_POPULATE, err) < 0)
 		return km_err_prefix(err, "lanes");
-	bells = lane_index_bells(s->index.p);
-	for (unsigned i = 0; i < LANE_COUNT; i++) {
+	bells = lane_index_bells(s->index.p, &s->plan);
+	for (unsigned i = 0; i < lane_rings(&s->plan); i++) {
 		enum km_rc rc = ring_attach_split(
 			&s->lane[i], lane_index_page(s->index.p, i), LANE_PAGE,
-			(uint8_t *)s->slots.p + i * lane_bytes, lane_bytes, s->plan.stride,
+			(uint8_t *)s->slots.p + i * ring_bytes, ring_bytes, s->plan.stride,
 			s->plan.slots, RING_CONSUMER);
 
 		if (rc != KM_OK)
-			return km_err_set(err, EX_SOFTWARE, "lane %u: ring refused: %s", i,
+			return km_err_set(err, EX_SOFTWARE, "lane ring %u refused: %s", i,
 					  km_rc_name(rc));
-		ring_set_bells(&s->lane[i], &bells->source, &bells->sender);
+		ring_set_bells(&s->lane[i], &bells->worker[i / LANE_COUNT].bell,
+			       &bells->sender.bell);
 	}
-	s->bell = &bells->sender;
+	s->bell = &bells->sender.bell;
 	return 0;
 }
 
@@ -207,12 +210,11 @@ static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *
 }
 
 static enum km_rc sender_hand_over(struct sender *s, const struct iovec *frames, unsigned n,
-				   int lane, bool announce, unsigned *done)
+				   int class, bool announce, unsigned *done)
 {
-	/* one lane per class */
-	enum link_udp_how how = lane == FRAME_CLASS_REALTIME ? LINK_UDP_SINGLE
-				: announce		     ? LINK_UDP_PROBE
-							     : LINK_UDP_TRAIN;
+	enum link_udp_how how = class == FRAME_CLASS_REALTIME ? LINK_UDP_SINGLE
+				: announce		      ? LINK_UDP_PROBE
+							      : LINK_UDP_TRAIN;
 	enum km_rc rc;
 	int error;
 
@@ -279,12 +281,27 @@ static void sender_link_down(struct sender *s, bool down)
 			  s->config.interface);
 }
 
-/* Send one batch of one lane. 0, or a sysexits code to leave with. */
-static int sender_send(struct sender *s, int lane, uint64_t allowance,
+/* Whose lane of the class is next: the workers that have frames take turns. */
+static unsigned sender_worker(struct sender *s, int class)
+{
+	for (unsigned i = 0; i < s->plan.workers; i++) {
+		const unsigned worker = (s->turn[class] + i) % s->plan.workers;
+
+		if (ring_ready(&s->lane[lane_ring(worker, (unsigned)class)]) > 0) {
+			s->turn[class] = worker + 1;
+			return worker;
+		}
+	}
+	return 0; /* a source that took frames back: found by what looks at the ring next */
+}
+
+/* Send one batch of one lane of the class. 0, or a sysexits code to leave with. */
+static int sender_send(struct sender *s, int class, uint64_t allowance,
 		       const bool waiting[LANE_COUNT])
 {
 	struct iovec frames[LINK_UDP_BATCH];
-	struct ring *ring = &s->lane[lane];
+	const unsigned worker = sender_worker(s, class);
+	struct ring *ring = &s->lane[lane_ring(worker, (unsigned)class)];
 	uint64_t taken = 0;
 	bool announce = false;
 	unsigned done;
@@ -293,17 +310,20 @@ static int sender_send(struct sender *s, int lane, uint64_t allowance,
 
 	if (n <= 0) {
 		log_event(EVENT_RING_VIOLATION,
-			  "impossible lane content from source lane=%d", lane);
+			  "impossible lane content from source lane=%u",
+			  worker * WIRE_LANE_CLASSES + (unsigned)class);
 		return EX_PROTOCOL;
 	}
-	rc = sender_hand_over(s, frames, (unsigned)n, lane, announce, &done);
+	rc = sender_hand_over(s, frames, (unsigned)n, class, announce, &done);
 	for (unsigned i = 0; i < done; i++)
 		taken += s->head_len + frames[i].iov_len;
 	pace_sent(&s->pace, taken);
-	schedule_sent(&s->schedule, lane, taken, waiting);
+	schedule_sent(&s->schedule, class, taken, waiting);
 	stats_add(&s->stats, SENDER_FRAMES_SENT, done);
 	stats_add(&s->stats, SENDER_BYTES_SENT, taken);
-	stats_add(&s->stats, SENDER_LANE_SENT + (uint32_t)lane, done);
+	stats_add(&s->stats,
+		  worker == 0 ? SENDER_LANE_SENT + (uint32_t) class : SENDER_WORKERS_SENT,
+		  done);
 	stats_set(&s->stats, SENDER_ENOBUFS, s->link.enobufs);
 	if (done < (unsigned)n && ring_cancel(ring, (uint32_t)n - done) != KM_OK)
 		return EX_PROTOCOL;
@@ -326,26 +346,28 @@ static int sender_send(struct sender *s, int lane, uint64_t allowance,
 	return rc == KM_ERR_LIMIT ? EX_CONFIG : EX_UNAVAILABLE;
 }
 
-/* Which lanes have frames now. -1 when a ring is dead. */
+/* Which classes have frames now. -1 when a ring is dead. */
 static int sender_look(struct sender *s, bool waiting[LANE_COUNT])
 {
 	int any = 0;
 
-	for (unsigned i = 0; i < LANE_COUNT; i++) {
+	memset(waiting, 0, LANE_COUNT * sizeof(*waiting));
+	for (unsigned i = 0; i < lane_rings(&s->plan); i++) {
 		int64_t ready = ring_ready(&s->lane[i]);
 
 		if (ready < 0) {
 			log_event(EVENT_RING_VIOLATION,
-				  "impossible indices from source lane=%u", i);
+				  "impossible indices from source worker=%u class=%u",
+				  i / LANE_COUNT, i % LANE_COUNT);
 			return -1;
 		}
-		waiting[i] = ready > 0;
-		any |= waiting[i];
+		waiting[i % LANE_COUNT] |= ready > 0;
+		any |= ready > 0;
 	}
 	return any;
 }
 
-/* Sleep until a lane has frames; returns as sender_look(). */
+/* Sleep until a class has frames; returns as sender_look(). */
 static int sender_idle(struct sender *s, bool waiting[LANE_COUNT])
 {
 	uint32_t ticket = bell_arm(s->bell);
@@ -384,7 +406,7 @@ static int sender_loop(struct sender *s, struct role_ctx *ctx)
 
 	for (;;) {
 		uint64_t now_ns = clock_mono_ns(), until_ns, most, paced;
-		int any, code, lane;
+		int any, code, class;
 
 		if (now_ns >= s->next_tick_ns || stop_ns != CLOCK_NEVER)
 			sender_tick(s, now_ns);
@@ -411,9 +433,9 @@ static int sender_loop(struct sender *s, struct role_ctx *ctx)
 			clock_wait_until(now_ns, until_ns);
 			continue;
 		}
-		lane = schedule_pick(&s->schedule, waiting, &most);
+		class = schedule_pick(&s->schedule, waiting, &most);
 		paced = pace_allowance(&s->pace, now_ns);
-		code = sender_send(s, lane, most < paced ? most : paced, waiting);
+		code = sender_send(s, class, most < paced ? most : paced, waiting);
 		if (code != 0)
 			return code;
 	}

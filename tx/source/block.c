@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: ISC
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,16 +68,34 @@ size_t block_pool_bytes(const struct block_geometry *geo)
 	       ((fec_encoder_bytes(M, geo->symbol, FEC_FEED_SYMBOLS) + 63) & ~(size_t)63);
 }
 
+static int take_room(struct block *block, size_t pool, unsigned depth, struct km_err *err)
+{
+	if (pool == 0)
+		return 0;
+	block->pool = pool;
+	block->depth_room = depth;
+	block->encoder = calloc(depth, sizeof(*block->encoder));
+	block->work = aligned_alloc(64, pool);
+	if (!block->encoder || !block->work)
+		return km_err_set(
+			err, EX_OSERR,
+			"channel %u: no memory for %zu bytes of FEC windows: lower depth "
+			"or fec",
+			block->channel, pool);
+	/* Every page now, so that the first full window does not pay for it. */
+	memset(block->work, 0, pool);
+	return 0;
+}
+
 int block_init(struct block *block, struct lane_out *out, struct control *control,
 	       struct counts *counts, const struct block_geometry *geo, uint16_t channel,
 	       uint8_t class, uint8_t stream, struct km_err *err)
 {
-	const size_t pool = block_pool_bytes(geo);
-
 	memset(block, 0, sizeof(*block));
 	block->out = out;
 	block->control = control;
 	block->counts = counts;
+	block->numbers = &block->next;
 	block->geo = *geo;
 	block->M = block_rows(geo);
 	block->channel = channel;
@@ -89,20 +108,30 @@ int block_init(struct block *block, struct lane_out *out, struct control *contro
 			"channel %u: FEC geometry k = %u, m = %u (%u rows), depth %u is "
 			"not possible: k + rows must be at most 256",
 			channel, geo->k, geo->m, block->M, geo->depth_max);
-	if (block->M == 0)
-		return 0;
-	block->work_bytes = pool / geo->depth_max;
-	block->encoder = calloc(geo->depth_max, sizeof(*block->encoder));
-	block->work = aligned_alloc(64, pool);
-	if (!block->encoder || !block->work)
-		return km_err_set(
-			err, EX_OSERR,
-			"channel %u: no memory for %zu bytes of FEC windows: lower depth "
-			"or fec",
-			channel, pool);
-	/* Every page now, so that the first full window does not pay for it. */
-	memset(block->work, 0, pool);
-	return 0;
+	block->work_bytes = block_pool_bytes(geo) / geo->depth_max;
+	return take_room(block, block_pool_bytes(geo), geo->depth_max, err);
+}
+
+int block_init_room(struct block *block, struct lane_out *out, struct counts *counts,
+		    size_t pool, unsigned depth, struct km_err *err)
+{
+	memset(block, 0, sizeof(*block));
+	block->out = out;
+	block->counts = counts;
+	block->numbers = &block->next;
+	return take_room(block, pool, depth, err);
+}
+
+void block_serve(struct block *block, struct block *helped, unsigned depth_max)
+{
+	block->geo = helped->geo;
+	block->geo.depth_max = depth_max;
+	block->M = helped->M;
+	block->channel = helped->channel;
+	block->class = helped->class;
+	block->stream = helped->stream;
+	block->numbers = helped->numbers;
+	block->work_bytes = block_pool_bytes(&block->geo) / depth_max;
 }
 
 void block_fini(struct block *block)
@@ -116,7 +145,9 @@ void block_fini(struct block *block)
 void block_session(struct block *block)
 {
 	block->phase = BLOCK_IDLE;
-	block->window = 0;
+	block->next = 0; /* who helps does not count by this */
+	block->numbered = false;
+	block->untold = false;
 	block->mark = block->out->lane[block->class].submitted;
 }
 
@@ -168,6 +199,9 @@ enum km_rc block_add(struct block *block, const uint8_t *symbol, size_t len)
 
 	if (block_left(block) == 0)
 		return KM_ERR_STATE;
+	if (!block->numbered)
+		block->window = atomic_fetch_add(block->numbers, 1);
+	block->numbered = true;
 	header_fill(block, &header, FRAME_SOURCE);
 	header.index = (uint16_t)block->symbols;
 	rc = lane_out_seal(block->out, block->class, &header, symbol, len);
@@ -221,7 +255,12 @@ void block_end(struct block *block, uint64_t now_ns)
 	block->phase = BLOCK_REPAIR;
 	block->repair = 0;
 	block->counts->windows++;
-	control_closed(block->control, &record, now_ns);
+	if (block->control) {
+		control_closed(block->control, &record, now_ns);
+		return;
+	}
+	block->closed = record;
+	block->untold = true;
 }
 
 /* Seal repair `row` of block b. */
@@ -267,6 +306,6 @@ enum km_rc block_step(struct block *block, unsigned frames)
 			return rc;
 	}
 	block->phase = BLOCK_IDLE;
-	block->window++;
+	block->numbered = false;
 	return KM_OK;
 }

@@ -4,8 +4,8 @@
  * (depth D, code M, symbol size) final, source symbols are added and leave at once, and when
  * it is closed the repair symbols and the close record follow. Only one window of a stream
  * exists at a time: the next opens when the last repair of the former has left. It knows
- * nothing of what is in a symbol. Nothing is allocated after block_open().
- * One thread of the source role.
+ * nothing of what is in a symbol. Nothing is allocated after block_init().
+ * One thread of the source role; only the numbers of windows are shared by several.
  *
  * Order on the wire: source t = ESI * D + block; repair r = row * D + block. Consecutive
  * frames hit different blocks, so a burst of n frames costs a block ceil(n / D) symbols.
@@ -63,7 +63,10 @@ struct block {
 	uint8_t class, stream;
 
 	enum block_phase phase;
-	uint32_t window; /* number of the present or, idle, the next window */
+	_Atomic uint32_t next;	   /* next free number of a window of the stream */
+	_Atomic uint32_t *numbers; /* our own `next`, or that of the block we help */
+	bool numbered;		   /* the window has its number, with its first symbol */
+	uint32_t window;
 	uint16_t depth;
 	uint32_t symbol_size; /* of this window */
 	uint32_t symbols;     /* sources so far */
@@ -73,6 +76,12 @@ struct block {
 	struct fec_encoder *encoder; /* depth_max */
 	uint8_t *work;		     /* depth_max * work_bytes */
 	size_t work_bytes;
+	size_t pool;	     /* bytes of work */
+	unsigned depth_room; /* of encoder */
+
+	/* Without a control: the close record waits here for who has the block. */
+	struct record_close closed;
+	bool untold;
 };
 
 /* Pure parts, for tests and for `check`. */
@@ -90,6 +99,16 @@ KM_MUST_CHECK int block_init(struct block *block, struct lane_out *out,
 			     uint8_t class, uint8_t stream, struct km_err *err);
 void block_fini(struct block *block);
 
+/*
+ * A block of a worker: room for windows of up to `pool` bytes and `depth` blocks, no channel
+ * yet and no control. block_serve() makes it help another block, whose numbers it takes; the
+ * geometry must fit the room. Phase must be BLOCK_IDLE.
+ */
+KM_MUST_CHECK int block_init_room(struct block *block, struct lane_out *out,
+				  struct counts *counts, size_t pool, unsigned depth,
+				  struct km_err *err);
+void block_serve(struct block *block, struct block *helped, unsigned depth_max);
+
 /* A new session: window numbers begin at 0; an open window is forgotten. */
 void block_session(struct block *block);
 
@@ -102,12 +121,13 @@ uint32_t block_left(const struct block *block);
 
 /*
  * Add and seal the next source symbol, len <= symbol_size (shorter: zeros follow for the
- * code). KM_ERR_FULL: no room in the lane, nothing happened.
+ * code). The first takes the window's number. KM_ERR_FULL: no room in the lane, nothing
+ * happened.
  */
 KM_MUST_CHECK enum km_rc block_add(struct block *block, const uint8_t *symbol, size_t len);
 
 /* No more sources: the close record leaves, repairs begin. A window without any source just
- * disappears (its number is used again). */
+ * disappears (a number that it has is used again). */
 void block_end(struct block *block, uint64_t now_ns);
 
 /*

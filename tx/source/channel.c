@@ -4,6 +4,17 @@
 
 #include "channel.h"
 
+struct block_geometry channel_geometry(const struct tx_config *config,
+				       const struct tx_config_channel *conf)
+{
+	return (struct block_geometry){
+		.k = conf->fec_k,
+		.m = conf->fec_m,
+		.depth_max = conf->depth_max,
+		.symbol = tx_config_symbol_size(config),
+	};
+}
+
 int channel_open(struct channel *channel, struct lane_out *out, struct control *control,
 		 struct counts *counts, const struct block_geometry *geo, uint16_t number,
 		 uint8_t class, uint8_t stream, uint64_t flush_ns, uint64_t rate_bps,
@@ -20,6 +31,23 @@ int channel_open(struct channel *channel, struct lane_out *out, struct control *
 		return km_err_set(err, EX_OSERR, "channel %u: out of memory", number);
 	return block_init(&channel->block, out, control, counts, geo, number, class, stream,
 			  err);
+}
+
+int channel_open_room(struct channel *channel, struct lane_out *out, struct counts *counts,
+		      uint32_t symbol, size_t pool, unsigned depth, struct km_err *err)
+{
+	memset(channel, 0, sizeof(*channel));
+	channel->symbol = calloc(1, symbol);
+	if (!channel->symbol)
+		return km_err_set(err, EX_OSERR, "worker %u: out of memory", out->worker);
+	return block_init_room(&channel->block, out, counts, pool, depth, err);
+}
+
+void channel_serve(struct channel *channel, struct channel *helped, unsigned depth_max)
+{
+	channel->flush_ns = helped->flush_ns;
+	channel->ahead_bytes = helped->ahead_bytes;
+	block_serve(&channel->block, &helped->block, depth_max);
 }
 
 void channel_close(struct channel *channel)

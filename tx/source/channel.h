@@ -19,6 +19,7 @@
 #include "block.h"
 #include "cursor.h"
 #include "record.h"
+#include "tx_config.h"
 
 struct channel {
 	struct block block;
@@ -30,9 +31,18 @@ struct channel {
 	uint64_t opened_ns;
 };
 
+/* What an object costs beside its bytes: its begin record, and in each symbol the header of a
+ * fragment. An estimate that falls short leaves a thin window behind, with repairs of its own. */
+#define CHANNEL_BEGIN_BYTES 96u
+#define CHANNEL_FRAGMENT_BYTES 16u
+
 /* A window that keeps filling may last this many flush times: its depth was chosen for
  * one, and repairs of the window before and other channels take their share of the lane. */
 #define CHANNEL_FLUSH_FACTOR 4u
+
+/* Geometry of the windows of data of a files channel. */
+struct block_geometry channel_geometry(const struct tx_config *config,
+				       const struct tx_config_channel *conf);
 
 KM_MUST_CHECK int channel_open(struct channel *channel, struct lane_out *out,
 			       struct control *control, struct counts *counts,
@@ -40,6 +50,13 @@ KM_MUST_CHECK int channel_open(struct channel *channel, struct lane_out *out,
 			       uint8_t class, uint8_t stream, uint64_t flush_ns,
 			       uint64_t rate_bps, struct km_err *err);
 void channel_close(struct channel *channel);
+
+/* A channel of a worker (block_init_room()), and whom it helps for now: depth_max bounds its
+ * windows. A worker has the close records of it (block.untold). */
+KM_MUST_CHECK int channel_open_room(struct channel *channel, struct lane_out *out,
+				    struct counts *counts, uint32_t symbol, size_t pool,
+				    unsigned depth, struct km_err *err);
+void channel_serve(struct channel *channel, struct channel *helped, unsigned depth_max);
 
 /* A new session: what is open is forgotten. */
 void channel_session(struct channel *channel);

@@ -6,12 +6,13 @@
 #include "clock.h"
 #include "control.h"
 
-int control_open(struct control *control, struct lane_out *out, struct counts *counts,
+int control_open(struct control *control, struct lanes *lanes, struct counts *counts,
 		 uint32_t symbol_size, const uint8_t config_digest[32], uint8_t flags,
 		 int port_fd, struct km_err *err)
 {
 	memset(control, 0, sizeof(*control));
-	control->out = out;
+	control->lanes = lanes;
+	control->out = &lanes->out[0];
 	control->counts = counts;
 	control->symbol_size = symbol_size;
 	control->flags = flags;
@@ -125,35 +126,10 @@ static uint64_t port_received(const struct control *control)
 	return strtoull(text, NULL, 10);
 }
 
-static uint64_t accepted_total(const struct control *control)
-{
-	uint64_t total = 0;
-
-	for (unsigned i = 0; i < LANE_COUNT; i++)
-		total += control->out->lane[i].accepted;
-	return total;
-}
-
 /* True when there are sealed frames which no heartbeat has told yet, its own not counted. */
 static bool news(const struct control *control)
 {
-	uint64_t sealed = 0;
-
-	for (unsigned i = 0; i < LANE_COUNT; i++)
-		sealed += control->out->lane[i].seq;
-	return sealed > control->told_accepted + control->told_frames;
-}
-
-/* Data frames sealed: what the 256 of the first window count. */
-static uint64_t frames_data(const struct control *control)
-{
-	uint64_t total = 0;
-
-	for (unsigned i = 0; i < LANE_COUNT; i++) {
-		if (i != FRAME_CLASS_CONTROL)
-			total += control->out->lane[i].submitted;
-	}
-	return total;
+	return lanes_sealed(control->lanes) > control->told_accepted + control->told_frames;
 }
 
 static void heartbeat_fill(struct control *control, struct record_heartbeat *hb,
@@ -163,15 +139,17 @@ static void heartbeat_fill(struct control *control, struct record_heartbeat *hb,
 		.tx_time_ns = clock_real_ns(),
 		.port_received = port_received(control),
 		.flags = control->flags | flags,
-		.lanes = LANE_COUNT,
+		.lanes = control->lanes->count * LANE_COUNT,
 	};
 	control->counts->port_received = hb->port_received;
 	if (hb->port_received > 0)
 		hb->flags |= RECORD_HB_RETURN_SEEN;
 	memcpy(hb->config_digest, control->config_digest, sizeof(hb->config_digest));
-	for (unsigned i = 0; i < LANE_COUNT; i++) {
-		hb->lane[i].lane = (uint16_t)i;
-		hb->lane[i].accepted = control->out->lane[i].accepted;
+	for (unsigned i = 0; i < hb->lanes; i++) {
+		const unsigned worker = i / LANE_COUNT, class = i % LANE_COUNT;
+
+		hb->lane[i].lane = (uint16_t)(worker * WIRE_LANE_CLASSES + class);
+		hb->lane[i].accepted = control->lanes->out[worker].lane[class].accepted;
 	}
 }
 
@@ -196,8 +174,8 @@ enum km_rc control_heartbeat(struct control *control, uint8_t flags, uint64_t no
 	if (lane_out_room(control->out, FRAME_CLASS_CONTROL) <
 	    2 + (control->heads_count + control->live_count) * 64u / control->symbol_size)
 		return control->out->dead ? KM_ERR_STATE : KM_ERR_FULL;
-	lane_out_refresh(control->out);
-	accepted = accepted_total(control);
+	lanes_refresh(control->lanes);
+	accepted = lanes_accepted(control->lanes);
 	heartbeat_fill(control, &hb, flags);
 	wr_init(&wr, control->symbol, control->symbol_size);
 	rc = record_put_heartbeat(&wr, &hb);
@@ -321,7 +299,7 @@ static bool announce_due(const struct control *control, uint64_t now_ns)
 	if (now_ns >= control->announce_due_ns)
 		return true;
 	return control->first_window && control_ready(control) &&
-	       frames_data(control) - control->frames_then >= CONTROL_ANNOUNCE_FRAMES;
+	       lanes_data(control->lanes) - control->frames_then >= CONTROL_ANNOUNCE_FRAMES;
 }
 
 static enum km_rc announce_tick(struct control *control, uint64_t now_ns)
@@ -334,7 +312,7 @@ static enum km_rc announce_tick(struct control *control, uint64_t now_ns)
 	if (rc != KM_OK)
 		return full(rc) ? KM_OK : rc;
 	control->counts->announces++;
-	control->frames_then = frames_data(control);
+	control->frames_then = lanes_data(control->lanes);
 	if (control->announced < CONTROL_FIRST_ANNOUNCES)
 		control->announced++;
 	control->announce_due_ns = now_ns + (control_ready(control) ? CONTROL_ANNOUNCE_NS
@@ -348,8 +326,8 @@ static enum km_rc heartbeat_tick(struct control *control, uint64_t now_ns)
 
 	if (!control_ready(control))
 		return KM_OK;
-	lane_out_refresh(control->out);
-	if (!lane_out_drained(control->out))
+	lanes_refresh(control->lanes);
+	if (!lanes_drained(control->lanes))
 		control->active_ns = now_ns;
 	/* Due by time, or activity has ended and its last frames were not told yet. */
 	if (now_ns < control->heartbeat_due_ns &&
@@ -372,7 +350,7 @@ enum km_rc control_tick(struct control *control, uint64_t now_ns)
 		rc = again_tick(control, now_ns);
 	if (rc == KM_OK)
 		rc = heartbeat_tick(control, now_ns);
-	return control->out->dead ? KM_ERR_STATE : rc;
+	return lanes_dead(control->lanes) ? KM_ERR_STATE : rc;
 }
 
 uint64_t control_next(const struct control *control)

@@ -15,7 +15,7 @@
 
 #include "counts.h"
 #include "km_err.h"
-#include "lane_out.h"
+#include "lanes.h"
 #include "record.h"
 
 /* 10 announces over 108 ms come before the first frame of data (DESIGN section 4), so that
@@ -40,7 +40,8 @@ struct control_close {
 };
 
 struct control {
-	struct lane_out *out;
+	struct lanes *lanes;
+	struct lane_out *out; /* the loop's */
 	struct counts *counts;
 	uint32_t symbol_size;
 	uint8_t *symbol; /* symbol_size bytes */
@@ -74,7 +75,7 @@ struct control {
 };
 
 /* port_fd is borrowed. -1 when memory is out. */
-KM_MUST_CHECK int control_open(struct control *control, struct lane_out *out,
+KM_MUST_CHECK int control_open(struct control *control, struct lanes *lanes,
 			       struct counts *counts, uint32_t symbol_size,
 			       const uint8_t config_digest[32], uint8_t flags, int port_fd,
 			       struct km_err *err);

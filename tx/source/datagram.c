@@ -109,7 +109,7 @@ static enum km_rc put(struct datagram *d, const struct datagram_message *message
 /* What waits at the socket, into symbols; not FRESH: only the batch that is in hand. */
 static void take(struct datagram *d, bool fresh, uint64_t until_bytes, uint64_t now_ns)
 {
-	const uint64_t *bytes = &d->out->lane[FRAME_CLASS_REALTIME].bytes;
+	const _Atomic uint64_t *bytes = &d->out->lane[FRAME_CLASS_REALTIME].bytes;
 	struct datagram_message message;
 	enum km_rc rc;
 

@@ -32,6 +32,7 @@ void feed_end(struct feed *feed)
 	km_close(&feed->fd);
 	digest_object_free(feed->digest);
 	feed->digest = NULL;
+	feed->leaves = NULL;
 	if (feed->bytes && feed->bytes != feed->piece)
 		readahead_give(feed->readahead);
 	feed->bytes = NULL;
@@ -44,7 +45,8 @@ static void choose_memory(struct feed *feed)
 {
 	feed->bytes = NULL;
 	feed->room = 0;
-	if (feed->digest && digest_is_tree(feed->begin.size) && digest_many_lanes() > 1)
+	if ((feed->digest || feed->leaves) && digest_is_tree(feed->begin.size) &&
+	    digest_many_lanes() > 1)
 		feed->bytes = readahead_take(feed->readahead, &feed->room);
 	if (!feed->bytes) {
 		feed->bytes = feed->piece;
@@ -81,10 +83,25 @@ enum km_rc feed_begin(struct feed *feed, int fd, const struct stat *st,
 	return KM_OK;
 }
 
+enum km_rc feed_range(struct feed *feed, int fd, const struct stat *st,
+		      const struct record_begin *begin, uint64_t from, uint64_t to,
+		      struct leaves *leaves)
+{
+	const enum km_rc rc = feed_begin(feed, fd, st, begin, from, to, false);
+
+	if (rc != KM_OK || !leaves)
+		return rc;
+	feed->leaves = leaves;
+	choose_memory(feed);
+	return KM_OK;
+}
+
 /* All in memory is in symbols: hash what was not hashed when it was read, and let it go. */
 static void turn(struct feed *feed)
 {
-	if (feed->bytes != feed->piece)
+	if (feed->bytes != feed->piece && feed->leaves)
+		leaves_update(feed->leaves, feed->bytes, feed->loaded);
+	else if (feed->bytes != feed->piece)
 		digest_many_update(feed->digest, feed->bytes, feed->loaded);
 	feed->base += feed->loaded;
 	feed->loaded = 0;
@@ -108,6 +125,8 @@ static enum km_rc load(struct feed *feed)
 		return n < 0 ? KM_ERR_SYS : KM_ERR_STATE;
 	if (feed->digest && feed->bytes == feed->piece)
 		digest_object_update(feed->digest, at, want);
+	if (feed->leaves && feed->bytes == feed->piece)
+		leaves_update(feed->leaves, at, want);
 	feed->loaded += want;
 	return KM_OK;
 }
@@ -168,18 +187,31 @@ enum km_rc feed_step(struct feed *feed, uint64_t bytes, uint64_t now_ns)
 	}
 }
 
-enum km_rc feed_digest(struct feed *feed, uint8_t digest[DIGEST_LEN])
+void feed_range_end(struct feed *feed)
 {
-	const struct stat *a = &feed->before;
+	if (!feed->leaves)
+		return;
+	turn(feed);
+	leaves_end(feed->leaves);
+	feed->leaves = NULL;
+}
+
+bool feed_unchanged(int fd, const struct stat *a)
+{
 	struct stat b;
 
+	return fstat(fd, &b) == 0 && a->st_size == b.st_size &&
+	       a->st_mtim.tv_sec == b.st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b.st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b.st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b.st_ctim.tv_nsec;
+}
+
+enum km_rc feed_digest(struct feed *feed, uint8_t digest[DIGEST_LEN])
+{
 	if (feed->state != FEED_DONE || !feed->digest)
 		return KM_ERR_RANGE;
-	if (fstat(feed->fd, &b) != 0 || a->st_size != b.st_size ||
-	    a->st_mtim.tv_sec != b.st_mtim.tv_sec ||
-	    a->st_mtim.tv_nsec != b.st_mtim.tv_nsec ||
-	    a->st_ctim.tv_sec != b.st_ctim.tv_sec ||
-	    a->st_ctim.tv_nsec != b.st_ctim.tv_nsec)
+	if (!feed_unchanged(feed->fd, &feed->before))
 		return KM_ERR_STATE;
 	turn(feed);
 	return digest_object_end(feed->digest, digest) == KM_OK ? KM_OK : KM_ERR_STATE;

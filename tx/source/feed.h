@@ -22,6 +22,7 @@
 #include "channel.h"
 #include "counts.h"
 #include "digest.h"
+#include "leaves.h"
 #include "readahead.h"
 
 /* Bytes per read: a share of the lane, so that a step reads once. */
@@ -41,7 +42,8 @@ struct feed {
 	struct record_begin begin; /* path borrowed */
 	uint64_t offset, end;
 	uint64_t serial;	      /* window that has the begin record; 0 none */
-	struct digest_object *digest; /* NULL: not hashed */
+	struct digest_object *digest; /* NULL: not hashed as a whole */
+	struct leaves *leaves;	      /* borrowed: of a range; NULL: not hashed so */
 	struct stat before;
 
 	struct readahead *readahead; /* borrowed */
@@ -67,6 +69,16 @@ KM_MUST_CHECK enum km_rc feed_begin(struct feed *feed, int fd, const struct stat
 				    const struct record_begin *begin, uint64_t from,
 				    uint64_t to, bool hash);
 
+/* The same for a range of a large object of which others feed other ranges. leaves: begun, gets
+ * the digests of its leaves; NULL: not hashed. Whether the file changed is the caller's to
+ * look at, when all ranges are done. */
+KM_MUST_CHECK enum km_rc feed_range(struct feed *feed, int fd, const struct stat *st,
+				    const struct record_begin *begin, uint64_t from,
+				    uint64_t to, struct leaves *leaves);
+
+/* A range is done: its last leaves. */
+void feed_range_end(struct feed *feed);
+
 /*
  * Put more of it into the open window. KM_OK: all is in symbols. KM_ERR_FULL: no room, or
  * more than `bytes` were put by this call. KM_ERR_EMPTY: the window has ended, open the
@@ -76,6 +88,9 @@ KM_MUST_CHECK enum km_rc feed_step(struct feed *feed, uint64_t bytes, uint64_t n
 
 /* The digest of a hashed object that is done. KM_ERR_STATE: the file changed meanwhile. */
 KM_MUST_CHECK enum km_rc feed_digest(struct feed *feed, uint8_t digest[DIGEST_LEN]);
+
+/* The file is what it was, as far as its inode tells. */
+bool feed_unchanged(int fd, const struct stat *before);
 
 /* Let go of the object, done or not. */
 void feed_end(struct feed *feed);

@@ -190,7 +190,9 @@ static void open_object(struct files *f, uint64_t now_ns)
 			return;
 		}
 	}
-	if (feed_begin(&f->feed, fd, &st, &begin, 0, o->size, !f->made) != KM_OK)
+	if (o->kind == RECORD_OBJECT_FILE && spread_fits(&f->spread, o->size))
+		spread_begin(&f->spread, fd, &st, &begin, !f->made);
+	else if (feed_begin(&f->feed, fd, &st, &begin, 0, o->size, !f->made) != KM_OK)
 		give_up(f, RECORD_WITHDRAWN_CHANGED, now_ns);
 }
 
@@ -219,6 +221,35 @@ static enum km_rc tell_withdrawn(struct files *f, uint64_t now_ns)
 	return rc == KM_ERR_STATE ? KM_ERR_EMPTY : rc;
 }
 
+/* Some more of the loop's own range of an object that is spread over the workers. */
+static enum km_rc feed_own_range(struct files *f, uint64_t bytes, uint64_t now_ns)
+{
+	const enum km_rc rc = feed_step(&f->feed, bytes, now_ns);
+
+	if (rc == KM_ERR_FULL || rc == KM_ERR_EMPTY)
+		return rc;
+	if (rc == KM_OK)
+		feed_range_end(&f->feed);
+	spread_fed(&f->spread, rc);
+	feed_end(&f->feed);
+	/* a range is a window, as with any worker; without room now, the next one shares it */
+	(void)!channel_end(&f->data, now_ns);
+	return KM_OK;
+}
+
+/* An object that was spread is through, or its file changed. */
+static void end_spread(struct files *f, uint64_t now_ns)
+{
+	const enum km_rc rc = spread_end(&f->spread, f->batch->object[f->object].digest);
+
+	if (rc == KM_OK)
+		object_done(f);
+	else
+		give_up(f,
+			rc == KM_ERR_SYS ? RECORD_WITHDRAWN_GONE : RECORD_WITHDRAWN_CHANGED,
+			now_ns);
+}
+
 /* Put some of the object in hand. */
 static enum km_rc feed_object(struct files *f, uint64_t bytes, uint64_t now_ns)
 {
@@ -227,6 +258,8 @@ static enum km_rc feed_object(struct files *f, uint64_t bytes, uint64_t now_ns)
 
 	if (o->reason || f->withdraw)
 		return tell_withdrawn(f, now_ns);
+	if (f->spread.on)
+		return feed_own_range(f, bytes, now_ns);
 	if (f->feed.state == FEED_IDLE) {
 		open_object(f, now_ns);
 		return KM_OK; /* look again at what came of it */
@@ -281,24 +314,25 @@ static void finish_batch(struct files *f, uint64_t now_ns)
 
 /* ---- the step -------------------------------------------------------------------------------- */
 
-/* What an object costs beside its bytes: its begin record, and in each symbol the header of a
- * fragment. An estimate that falls short leaves a thin window behind, with repairs of its own. */
-#define FILES_BEGIN_BYTES 96u
-#define FILES_FRAGMENT_BYTES 16u
-
 /* Bytes that wait for windows, records and all: sizes the next one. */
 static uint64_t backlog(const struct files *f)
 {
 	uint64_t bytes = f->spool.ready_bytes, objects = f->spool.ready;
 
+	/* no more than the range: what else there is of the object, others send meanwhile */
+	if (f->spread.on)
+		return feed_left(&f->feed) +
+		       feed_left(&f->feed) / f->data.block.geo.symbol *
+			       CHANNEL_FRAGMENT_BYTES +
+		       CHANNEL_BEGIN_BYTES + f->feed.begin.path_len;
 	for (unsigned i = f->object; f->phase == FILES_SEND && i < f->batch->count; i++) {
 		bytes += f->batch->object[i].size;
 		objects++;
 	}
 	if (f->feed.state == FEED_READING)
 		bytes -= f->feed.begin.size - feed_left(&f->feed);
-	bytes += bytes / f->data.block.geo.symbol * FILES_FRAGMENT_BYTES;
-	return bytes + objects * FILES_BEGIN_BYTES;
+	bytes += bytes / f->data.block.geo.symbol * CHANNEL_FRAGMENT_BYTES;
+	return bytes + objects * CHANNEL_BEGIN_BYTES;
 }
 
 /* A window for the resend or for the batch: they take turns, window by window. */
@@ -337,6 +371,17 @@ static enum km_rc data_step(struct files *f, uint64_t bytes, bool drain, uint64_
 		if (f->data.block.phase != BLOCK_OPEN)
 			return KM_ERR_EMPTY;
 		return channel_end(&f->data, now_ns);
+	}
+	if (!resend && f->spread.on) {
+		const enum spread_next next = spread_next(&f->spread, &f->feed);
+
+		if (next == SPREAD_OVER)
+			end_spread(f, now_ns);
+		if (next != SPREAD_FEED)
+			return f->data.block.phase == BLOCK_OPEN
+				       ? channel_end(&f->data, now_ns)
+			       : next == SPREAD_OVER ? KM_OK
+						     : KM_ERR_EMPTY;
 	}
 	rc = data_window(f, resend, now_ns);
 	if (rc != KM_OK || f->data.block.phase != BLOCK_OPEN)
@@ -419,10 +464,22 @@ static void leave(struct files *f, uint64_t now_ns)
 		stumble(f, &err, now_ns);
 }
 
+static const struct lane_out_lane *lane_of(const struct files *f, unsigned worker)
+{
+	return &f->lanes->out[worker].lane[f->channel->class];
+}
+
+/* The sender has released all that was submitted when the batch was through. */
+static bool is_out(const struct files *f, const struct files_leaving *l)
+{
+	for (unsigned w = 0; w < f->lanes->count; w++)
+		if (!l->marked || lane_of(f, w)->released < l->mark[w])
+			return false;
+	return true;
+}
+
 static void leaving_tick(struct files *f, uint64_t now_ns)
 {
-	const struct lane_out_lane *lane = &f->out->lane[f->channel->class];
-
 	for (unsigned i = 0; i < f->leaving_count; i++) {
 		struct files_leaving *l = &f->leaving[i];
 		const bool window_out =
@@ -435,11 +492,11 @@ static void leaving_tick(struct files *f, uint64_t now_ns)
 				  !f->ledger.is_repeat);
 		if (!l->marked && l->announced && window_out) {
 			l->marked = true;
-			l->mark = lane->submitted;
+			for (unsigned w = 0; w < f->lanes->count; w++)
+				l->mark[w] = lane_of(f, w)->submitted;
 		}
 	}
-	while (f->leaving_count > 0 && f->leaving[0].marked &&
-	       lane->released >= f->leaving[0].mark && now_ns >= f->retry_ns) {
+	while (f->leaving_count > 0 && is_out(f, &f->leaving[0]) && now_ns >= f->retry_ns) {
 		const unsigned before = f->leaving_count;
 
 		leave(f, now_ns);
@@ -452,7 +509,8 @@ uint64_t files_tick(struct files *f, bool drain, uint64_t now_ns)
 {
 	uint64_t next = CLOCK_NEVER, at;
 
-	lane_out_refresh(f->out);
+	lanes_refresh(f->lanes);
+	spread_tick(&f->spread);
 	leaving_tick(f, now_ns);
 	if (f->leaving_count > 0)
 		next = now_ns + 2 * CLOCK_NS_PER_MS;

@@ -28,6 +28,7 @@
 #include "resend.h"
 #include "retain.h"
 #include "spool.h"
+#include "spread.h"
 #include "tx_config.h"
 #include "tx_session.h"
 
@@ -51,14 +52,16 @@ struct files_leaving {
 	uint64_t serial; /* data window with its last record */
 	bool announced;	 /* the manifest is in the ledger stream completely */
 	bool marked;
-	uint64_t mark; /* lane count that the sender must reach */
+	uint64_t mark[LANE_WORKERS_MAX]; /* lane counts that the sender must reach */
 	uint8_t reason[WIRE_BATCH_OBJECTS_MAX];
 };
 
 struct files {
 	const struct tx_config *config;
 	const struct tx_config_channel *channel;
-	struct lane_out *out;
+	struct lanes *lanes;
+	struct lane_out *out; /* the loop's */
+	struct crew *crew;
 	struct control *control;
 	struct tx_session *session;
 	struct counts *counts;
@@ -76,6 +79,8 @@ struct files {
 	struct ledger_out ledger;
 	struct resend resend;
 	struct feed feed;
+	struct spread
+		spread; /* the object in hand, when it is large and there are workers */
 
 	struct batch *batch;
 	char *text; /* scratch: journal text, manifest text */
@@ -105,7 +110,7 @@ struct files {
  * err; what fails here is set-up (permissions, wrong directories). */
 struct files *files_open(const struct tx_config *config,
 			 const struct tx_config_channel *channel, int state_fd,
-			 struct lane_out *out, struct control *control,
+			 struct lanes *lanes, struct crew *crew, struct control *control,
 			 struct tx_session *session, struct counts *counts,
 			 struct readahead *readahead, const char *software,
 			 struct km_err *err);

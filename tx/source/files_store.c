@@ -83,17 +83,15 @@ static int open_spool(struct files *f, struct km_err *err)
 static int open_lanes(struct files *f, struct km_err *err)
 {
 	const struct tx_config_channel *c = f->channel;
-	const struct block_geometry geo = {
-		.k = c->fec_k,
-		.m = c->fec_m,
-		.depth_max = c->depth_max,
-		.symbol = tx_config_symbol_size(f->config),
-	};
+	const struct block_geometry geo = channel_geometry(f->config, c);
 
 	if (channel_open(&f->data, f->out, f->control, f->counts, &geo, c->number, c->class,
 			 FRAME_STREAM_DATA, c->flush_ns, f->config->rate_bps, err) != 0 ||
 	    ledger_open(&f->ledger, f->out, f->control, f->counts, c->fec_m > 0, geo.symbol,
 			c->number, c->class, f->outbox, f->config->rate_bps, err) != 0)
+		return -1;
+	if (spread_open(&f->spread, f->crew, &f->data, tx_config_worker_depth(f->config, c),
+			err) != 0)
 		return -1;
 	if (feed_open(&f->feed, &f->data, f->counts, f->readahead) != KM_OK)
 		return km_err_set(err, EX_OSERR, "out of memory");
@@ -104,7 +102,7 @@ static int open_lanes(struct files *f, struct km_err *err)
 
 struct files *files_open(const struct tx_config *config,
 			 const struct tx_config_channel *channel, int state_fd,
-			 struct lane_out *out, struct control *control,
+			 struct lanes *lanes, struct crew *crew, struct control *control,
 			 struct tx_session *session, struct counts *counts,
 			 struct readahead *readahead, const char *software,
 			 struct km_err *err)
@@ -117,7 +115,10 @@ struct files *files_open(const struct tx_config *config,
 	}
 	f->config = config;
 	f->channel = channel;
-	f->out = out;
+	f->lanes = lanes;
+	f->out = &lanes->out[0];
+	f->crew = crew;
+	f->spread.fd = -1;
 	f->control = control;
 	f->session = session;
 	f->counts = counts;
@@ -147,6 +148,7 @@ void files_close(struct files *f)
 {
 	if (!f)
 		return;
+	spread_close(&f->spread);
 	feed_close(&f->feed);
 	resend_close(&f->resend);
 	ledger_close(&f->ledger);
@@ -184,6 +186,7 @@ void files_session(struct files *f, bool rewind)
 		return;
 	/* As after a restart: everything that has not left, from the journal. */
 	feed_end(&f->feed);
+	spread_drop(&f->spread);
 	f->phase = FILES_NEXT;
 	f->live = 0;
 	f->leaving_count = 0;

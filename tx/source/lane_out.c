@@ -7,51 +7,70 @@
 #include "lane_out.h"
 #include "session.h"
 
-int lane_out_open(struct lane_out *out, const struct lane_plan *plan, void *index,
-		  size_t index_len, void *slots, size_t slots_len, const uint8_t *ether,
+/* The owner alone writes: no need to lock. */
+static void add(_Atomic uint64_t *to, uint64_t n)
+{
+	atomic_store_explicit(to, atomic_load_explicit(to, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+static int open_lane(struct lane_out *out, const struct lane_out_memory *memory,
+		     unsigned class, struct km_err *err)
+{
+	const unsigned place = lane_ring(out->worker, class);
+	const size_t bytes = lane_ring_bytes(&out->plan);
+	struct lane_bells *bells = lane_index_bells(memory->index, &out->plan);
+	struct lane_out_lane *lane = &out->lane[class];
+	enum km_rc rc;
+	int64_t room;
+
+	rc = ring_attach_split(&lane->ring, lane_index_page(memory->index, place),
+			       LANE_PAGE, (uint8_t *)memory->slots + place * bytes, bytes,
+			       out->plan.stride, out->plan.slots, RING_PRODUCER);
+	if (rc != KM_OK)
+		return km_err_set(err, EX_SOFTWARE, "lane ring %u refused: %s", place,
+				  km_rc_name(rc));
+	ring_set_bells(&lane->ring, &bells->sender.bell, out->bell);
+	lane->counted = calloc(out->plan.slots, 1);
+	if (!lane->counted)
+		return km_err_set(err, EX_OSERR, "lane ring %u: out of memory", place);
+	/* Frames of a source before us may still be leaving: never counted. */
+	room = ring_ready(&lane->ring);
+	if (room < 0)
+		return km_err_set(err, EX_SOFTWARE, "lane ring %u: impossible indices",
+				  place);
+	lane->submitted = out->plan.slots - (uint64_t)room;
+	return 0;
+}
+
+int lane_out_open(struct lane_out *out, const struct lane_plan *plan, unsigned worker,
+		  const struct lane_out_memory *memory, const uint8_t *ether,
 		  uint32_t ether_len, struct km_err *err)
 {
-	const size_t lane_bytes = (size_t)plan->slots * plan->stride;
-	struct lane_out_bells *bells;
-
 	memset(out, 0, sizeof(*out));
-	if (index_len < LANE_OUT_INDEX_BYTES || slots_len / LANE_COUNT < lane_bytes ||
-	    ether_len > sizeof(out->ether))
+	if (plan->workers < 1 || plan->workers > LANE_WORKERS_MAX ||
+	    worker >= plan->workers || memory->index_len < lane_index_bytes(plan) ||
+	    memory->slots_len < lane_slots_bytes(plan) || ether_len > sizeof(out->ether))
 		return km_err_set(
 			err, EX_SOFTWARE,
-			"lane rings: mapping smaller than the plan of %u slots of %u "
-			"bytes",
-			plan->slots, plan->stride);
+			"lane rings: mapping smaller than the plan of %u workers, %u slots "
+			"of %u bytes",
+			plan->workers, plan->slots, plan->stride);
 	out->plan = *plan;
+	out->worker = worker;
 	out->ether_len = ether_len;
 	memcpy(out->ether, ether, ether_len);
-	bells = (struct lane_out_bells *)((uint8_t *)index +
-					  LANE_COUNT * RING_SLOTS_OFFSET);
-	out->bell = &bells->source;
-	for (unsigned i = 0; i < LANE_COUNT; i++) {
-		struct lane_out_lane *lane = &out->lane[i];
-		enum km_rc rc;
-		int64_t room;
-
-		rc = ring_attach_split(
-			&lane->ring, (uint8_t *)index + i * RING_SLOTS_OFFSET,
-			RING_SLOTS_OFFSET, (uint8_t *)slots + i * lane_bytes, lane_bytes,
-			plan->stride, plan->slots, RING_PRODUCER);
-		if (rc != KM_OK)
-			return km_err_set(err, EX_SOFTWARE, "lane %u: ring refused: %s", i,
-					  km_rc_name(rc));
-		ring_set_bells(&lane->ring, &bells->sender, &bells->source);
-		lane->counted = calloc(plan->slots, 1);
-		if (!lane->counted)
-			return km_err_set(err, EX_OSERR, "lane %u: out of memory", i);
-		/* Frames of a source before us may still be leaving: never counted. */
-		room = ring_ready(&lane->ring);
-		if (room < 0)
-			return km_err_set(err, EX_SOFTWARE, "lane %u: impossible indices",
-					  i);
-		lane->submitted = plan->slots - (uint64_t)room;
-	}
+	out->bell = &lane_index_bells(memory->index, plan)->worker[worker].bell;
+	for (unsigned i = 0; i < LANE_COUNT; i++)
+		if (open_lane(out, memory, i, err) != 0)
+			return -1;
 	return 0;
+}
+
+/* The number of a lane on the wire. */
+static uint16_t number_of(const struct lane_out *out, unsigned class)
+{
+	return (uint16_t)(out->worker * WIRE_LANE_CLASSES + class);
 }
 
 void lane_out_close(struct lane_out *out)
@@ -74,13 +93,13 @@ int lane_out_key(struct lane_out *out, const uint8_t secret[SEAL_SECRET_LEN],
 		struct lane_out_lane *lane = &out->lane[i];
 		uint8_t key[SEAL_KEY_LEN];
 
-		seal_lane_key(key, secret, transcript, (uint16_t)i);
+		seal_lane_key(key, secret, transcript, number_of(out, i));
 		seal_free(lane->seal);
 		lane->seal = seal_new(key);
 		sodium_memzero(key, sizeof(key));
 		if (!lane->seal)
 			return km_err_set(err, EX_OSERR, "lane %u: libcrypto refuses a key",
-					  i);
+					  number_of(out, i));
 		lane->seq = 0;
 		lane->accepted = 0;
 		memset(lane->counted, 0, out->plan.slots);
@@ -100,8 +119,8 @@ static void lane_refresh(struct lane_out *out, struct lane_out_lane *lane)
 		return;
 	}
 	released = lane->submitted - (out->plan.slots - (uint64_t)room);
-	for (; lane->released < released; lane->released++)
-		lane->accepted += lane->counted[lane->released & (out->plan.slots - 1)];
+	for (; lane->released < released; add(&lane->released, 1))
+		add(&lane->accepted, lane->counted[lane->released & (out->plan.slots - 1)]);
 }
 
 static void lane_flush(struct lane_out *out, struct lane_out_lane *lane)
@@ -174,9 +193,9 @@ static enum km_rc slot_give(struct lane_out *out, unsigned lane, size_t frame_le
 	struct lane_out_lane *l = &out->lane[lane];
 
 	l->counted[l->submitted & (out->plan.slots - 1)] = counted;
-	l->submitted++;
+	add(&l->submitted, 1);
 	l->pending++;
-	l->bytes += out->ether_len + frame_len;
+	add(&l->bytes, out->ether_len + frame_len);
 	if (lane <= FRAME_CLASS_REALTIME || l->pending >= LANE_OUT_GROUP)
 		lane_flush(out, l);
 	return out->dead ? KM_ERR_STATE : KM_OK;
@@ -199,14 +218,14 @@ enum km_rc lane_out_seal(struct lane_out *out, unsigned lane, struct frame_heade
 	header->version = WIRE_VERSION;
 	header->class = (uint8_t)lane;
 	header->session_tag = out->tag;
-	header->lane = (uint16_t)lane;
+	header->lane = number_of(out, lane);
 	header->seq = l->seq;
 	header->length = (uint16_t)len;
 	header->link_id = 0;
 	frame_header_encode(frame, header);
 	rc = seal_frame(l->seal, frame, l->seq, plain, len, frame + WIRE_HEADER_LEN);
 	/* Used or not, this sequence never comes again. */
-	l->seq++;
+	add(&l->seq, 1);
 	if (rc != KM_OK) {
 		if (ring_cancel(&l->ring, 1) != KM_OK)
 			out->dead = true;

@@ -5,7 +5,7 @@
  * is the copy: the ciphertext is written straight into the slot, and the slot is final when
  * it is submitted. Not a scheduler, and it never waits: no room is KM_ERR_FULL, and the
  * caller comes back; so a sealed frame is always sent and nothing is ever dropped here.
- * One thread of the source role.
+ * One thread of the source role, which is that of its worker (lanes.h: all workers).
  */
 #ifndef LANE_OUT_H
 #define LANE_OUT_H
@@ -20,16 +20,19 @@
 #include "ring.h"
 #include "seal.h"
 
+/* Its worker writes all of it; the loop reads the counts of a lane that it has lent. */
 struct lane_out_lane {
 	struct ring ring;
-	struct seal *seal;  /* NULL before the first session */
-	uint64_t seq;	    /* next lane sequence */
-	uint64_t submitted; /* frames ever given to the ring, unpublished ones included */
-	uint64_t released;  /* of these, those the sender has finished */
-	uint64_t accepted;  /* released frames of this session, announces not counted */
-	uint64_t bytes;	    /* of link frames ever submitted */
-	uint8_t *counted;   /* per slot: 1 if its frame counts as accepted */
-	uint32_t pending;   /* final, but not yet shown to the sender */
+	struct seal *seal;    /* NULL before the first session */
+	_Atomic uint64_t seq; /* next lane sequence */
+	_Atomic uint64_t
+		submitted; /* frames ever given to the ring, unpublished ones included */
+	_Atomic uint64_t released; /* of these, those the sender has finished */
+	_Atomic uint64_t
+		accepted;	/* released frames of this session, announces not counted */
+	_Atomic uint64_t bytes; /* of link frames ever submitted */
+	uint8_t *counted;	/* per slot: 1 if its frame counts as accepted */
+	uint32_t pending;	/* final, but not yet shown to the sender */
 };
 
 /* Frames of a bulk class become visible to the sender in groups, so that a sender faster than
@@ -38,33 +41,32 @@ struct lane_out_lane {
 
 struct lane_out {
 	struct lane_plan plan;
+	unsigned worker;
 	struct lane_out_lane lane[LANE_COUNT];
-	struct bell *bell; /* ours: rung when slots become free */
+	struct bell *bell; /* the worker's: rung when slots become free */
 	uint8_t ether[WIRE_ETHER_VLAN_LEN];
 	uint32_t ether_len;
 	uint32_t tag; /* of the session */
 	bool keyed;
-	bool dead; /* a ring broke its rules: the pair has to end */
+	_Atomic bool dead; /* a ring broke its rules: the pair has to end */
 };
 
-/* The two bells on the page behind the rings' pages. */
-struct lane_out_bells {
-	struct bell sender;
-	struct bell source;
+/* The shared memory of all rings, as lane.h lays it out; stays mapped by the caller. */
+struct lane_out_memory {
+	void *index; /* formatted by the supervisor */
+	size_t index_len;
+	void *slots;
+	size_t slots_len;
 };
-
-/* Bytes of the index mapping: a page per lane and one for the bells. */
-#define LANE_OUT_INDEX_BYTES ((LANE_COUNT + 1u) * RING_SLOTS_OFFSET)
 
 /*
- * Attach to the rings. index: LANE_OUT_INDEX_BYTES, formatted by the supervisor; slots:
- * LANE_COUNT * plan->slots * plan->stride bytes; both stay mapped by the caller. ether: the
+ * Attach to the rings of a worker. ether: the
  * ether_len (14 or 18; 0 with framing udp) bytes that begin every slot's frame. -1 with err
  * when the memory does not fit the plan.
  */
 KM_MUST_CHECK int lane_out_open(struct lane_out *out, const struct lane_plan *plan,
-				void *index, size_t index_len, void *slots,
-				size_t slots_len, const uint8_t *ether, uint32_t ether_len,
+				unsigned worker, const struct lane_out_memory *memory,
+				const uint8_t *ether, uint32_t ether_len,
 				struct km_err *err);
 
 /* Wipes keys, frees; the mappings stay the caller's. */
@@ -78,7 +80,7 @@ KM_MUST_CHECK int lane_out_key(struct lane_out *out, const uint8_t secret[SEAL_S
 			       const uint8_t transcript[SEAL_TRANSCRIPT_LEN],
 			       struct km_err *err);
 
-/* Frames that fit into the lane's ring now. */
+/* lane, here and below: the class. Frames that fit into its ring now. */
 uint32_t lane_out_room(struct lane_out *out, unsigned lane);
 
 /*

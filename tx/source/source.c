@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "control.h"
+#include "crew.h"
 #include "files.h"
 #include "lane_out.h"
 #include "live.h"
@@ -31,7 +32,9 @@ enum source_phase {
 struct source {
 	const struct tx_config *config;
 	struct counts counts;
-	struct lane_out out;
+	struct lanes lanes;
+	struct lane_out *out; /* the loop's: worker 0 */
+	struct crew crew;     /* the other workers */
 	struct control control;
 	struct tx_session session;
 	struct readahead readahead;
@@ -52,6 +55,7 @@ struct source {
 /* A new session, the first or a later one. */
 static int begin_session(struct source *s, bool rewind, struct km_err *err)
 {
+	crew_halt(&s->crew, rewind);
 	if (tx_session_begin(&s->session, err) != 0)
 		return -1;
 	s->counts.sessions++;
@@ -59,9 +63,10 @@ static int begin_session(struct source *s, bool rewind, struct km_err *err)
 			clock_mono_ns());
 	for (unsigned i = 0; i < s->files_count; i++)
 		files_session(s->files[i], rewind);
+	crew_session(&s->crew);
 	live_session(&s->live);
 	log_event(EVENT_SESSION_BEGUN, "session begun epoch=%" PRIu64 " tag=%08" PRIx32,
-		  s->session.epoch, s->out.tag);
+		  s->session.epoch, s->out->tag);
 	return 0;
 }
 
@@ -69,20 +74,26 @@ static int open_lanes(struct source *s, const struct source_setup *setup,
 		      struct km_err *err)
 {
 	const struct tx_config *c = setup->config;
+	const struct lane_out_memory memory = {
+		.index = setup->index,
+		.index_len = setup->index_len,
+		.slots = setup->slots,
+		.slots_len = setup->slots_len,
+	};
 	uint8_t ether[WIRE_ETHER_VLAN_LEN];
 
 	tx_config_link_header(c, ether);
 	/* framing udp: the sender writes the headers of a whole train */
-	if (lane_out_open(&s->out, &setup->plan, setup->index, setup->index_len,
-			  setup->slots, setup->slots_len, ether,
-			  c->framing == TX_FRAMING_UDP ? 0 : tx_config_link_header_len(c),
-			  err) != 0)
+	if (lanes_open(&s->lanes, &setup->plan, &memory, ether,
+		       c->framing == TX_FRAMING_UDP ? 0 : tx_config_link_header_len(c),
+		       err) != 0)
 		return -1;
-	if (control_open(&s->control, &s->out, &s->counts, tx_config_symbol_size(c),
+	s->out = &s->lanes.out[0];
+	if (control_open(&s->control, &s->lanes, &s->counts, tx_config_symbol_size(c),
 			 c->digest, setup->flags, setup->port_fd, err) != 0)
 		return -1;
-	tx_session_init(&s->session, setup->signer, &s->out, c->digest, c->session_ns);
-	return 0;
+	tx_session_init(&s->session, setup->signer, &s->lanes, c->digest, c->session_ns);
+	return crew_open(&s->crew, c, &s->lanes, &s->control, &s->counts, err);
 }
 
 static int open_all(struct source *s, const struct source_setup *setup, struct km_err *err)
@@ -103,14 +114,14 @@ static int open_all(struct source *s, const struct source_setup *setup, struct k
 	/* Sixteen leaves at once are some 10 ms in which no datagram would be looked at. */
 	readahead_init(&s->readahead, c->datagrams > 0 ? 0 : c->read_ahead);
 	for (unsigned i = 0; i < c->channels; i++) {
-		s->files[i] = files_open(c, &c->channel[i], s->state, &s->out, &s->control,
-					 &s->session, &s->counts, &s->readahead,
-					 setup->software, err);
+		s->files[i] = files_open(c, &c->channel[i], s->state, &s->lanes, &s->crew,
+					 &s->control, &s->session, &s->counts,
+					 &s->readahead, setup->software, err);
 		if (!s->files[i])
 			return -1;
 		s->files_count++;
 	}
-	return live_open(&s->live, c, setup->datagram_fds, &s->out, &s->control, &s->counts,
+	return live_open(&s->live, c, setup->datagram_fds, s->out, &s->control, &s->counts,
 			 err);
 }
 
@@ -146,13 +157,14 @@ void source_free(struct source *s)
 {
 	if (!s)
 		return;
+	crew_close(&s->crew);
 	for (unsigned i = 0; i < s->files_count; i++)
 		files_close(s->files[i]);
 	live_close(&s->live);
 	readahead_close(&s->readahead);
 	tickets_close(&s->tickets);
 	control_close(&s->control);
-	lane_out_close(&s->out);
+	lanes_close(&s->lanes);
 	km_close(&s->state);
 	free(s);
 }
@@ -181,7 +193,7 @@ static uint64_t class_round(struct source *s, unsigned class, bool drain, uint64
 				      : 0;
 			f->deficit -= (int64_t)put;
 			total += put;
-			if (f->deficit > 0 && lane_out_room(&s->out, class) == 0)
+			if (f->deficit > 0 && lane_out_room(s->out, class) == 0)
 				return total;
 			if (f->deficit > 0)
 				f->deficit = 0;
@@ -206,7 +218,7 @@ static uint64_t lanes_round(struct source *s, bool drain, uint64_t now_ns)
 
 static bool any_busy(const struct source *s)
 {
-	if (live_busy(&s->live))
+	if (live_busy(&s->live) || crew_busy(&s->crew))
 		return true;
 	for (unsigned i = 0; i < s->files_count; i++) {
 		if (files_busy(s->files[i]) || s->files[i]->phase == FILES_MANIFEST)
@@ -285,11 +297,11 @@ static bool drained(struct source *s, uint64_t now_ns)
 {
 	if (any_busy(s))
 		return false;
-	lane_out_refresh(&s->out);
-	if (!lane_out_drained(&s->out) || !control_flush(&s->control, now_ns))
+	lanes_refresh(&s->lanes);
+	if (!lanes_drained(&s->lanes) || !control_flush(&s->control, now_ns))
 		return false;
-	lane_out_refresh(&s->out);
-	return lane_out_drained(&s->out);
+	lanes_refresh(&s->lanes);
+	return lanes_drained(&s->lanes);
 }
 
 static int phase_step(struct source *s, uint64_t now_ns, struct km_err *err)
@@ -299,7 +311,7 @@ static int phase_step(struct source *s, uint64_t now_ns, struct km_err *err)
 	if (s->phase == SOURCE_RUN || s->phase == SOURCE_STOPPED)
 		return 0;
 	if (s->phase == SOURCE_FAREWELL) {
-		lane_out_refresh(&s->out);
+		lanes_refresh(&s->lanes);
 		if (s->farewells < CONTROL_FAREWELLS && !late) {
 			if (now_ns >= s->farewell_ns &&
 			    control_heartbeat(&s->control, RECORD_HB_FAREWELL, now_ns) ==
@@ -309,7 +321,7 @@ static int phase_step(struct source *s, uint64_t now_ns, struct km_err *err)
 			}
 			return 0;
 		}
-		if (late || lane_out_drained(&s->out))
+		if (late || lanes_drained(&s->lanes))
 			s->phase = SOURCE_STOPPED;
 		return 0;
 	}
@@ -356,7 +368,7 @@ static uint64_t housekeeping(struct source *s, bool drain, uint64_t now_ns)
 /* Wait for something to do: room in the lanes, or events and timers. */
 static void rest(struct source *s, uint64_t until_ns, uint64_t now_ns)
 {
-	struct pollfd fds[WIRE_CHANNELS_MAX + TX_DATAGRAMS_MAX];
+	struct pollfd fds[WIRE_CHANNELS_MAX + TX_DATAGRAMS_MAX + 1];
 	const bool listen = s->phase == SOURCE_RUN && control_ready(&s->control);
 	struct timespec wait;
 	bool full = false, stuck = live_stuck(&s->live, now_ns);
@@ -367,7 +379,7 @@ static void rest(struct source *s, uint64_t until_ns, uint64_t now_ns)
 
 		fds[i] = (struct pollfd){.fd = spool_fd(&f->spool), .events = POLLIN};
 		full = full || (files_wants(f, now_ns) &&
-				lane_out_room(&s->out, f->channel->class) == 0);
+				lane_out_room(s->out, f->channel->class) == 0);
 		/* Passed over only because it took more than its share the last time. */
 		if (f->deficit < 0 && files_wants(f, now_ns))
 			return;
@@ -383,11 +395,13 @@ static void rest(struct source *s, uint64_t until_ns, uint64_t now_ns)
 	/* A datagram must not wait for room in the lane of files, so then it is poll() that
 	 * sleeps: the lane holds 20 ms and does not run dry meanwhile. */
 	if (stuck || (full && (s->live.count == 0 || !listen))) {
-		lane_out_sleep(&s->out, until_ns - now_ns);
+		lane_out_sleep(s->out, until_ns - now_ns);
 		return;
 	}
 	if (listen)
 		n += live_poll(&s->live, fds + n);
+	if (s->crew.count > 0)
+		fds[n++] = (struct pollfd){.fd = s->crew.event, .events = POLLIN};
 	wait.tv_sec = (time_t)((until_ns - now_ns) / CLOCK_NS_PER_SEC);
 	wait.tv_nsec = (long)((until_ns - now_ns) % CLOCK_NS_PER_SEC);
 	(void)ppoll(fds, n, &wait, NULL);
@@ -405,19 +419,20 @@ int source_run(struct source *s, uint64_t max_ns, struct km_err *err)
 	if (control_tick(&s->control, now_ns) != KM_OK)
 		return km_err_set(err, EX_SOFTWARE,
 				  "control lane: the ring or its key is dead");
+	crew_tick(&s->crew, !drain && control_ready(&s->control), now_ns);
 	next_ns = housekeeping(s, drain, now_ns);
 	if (control_ready(&s->control) && s->phase != SOURCE_FAREWELL) {
 		put = live_step(&s->live, drain, now_ns);
 		put += lanes_round(s, drain, now_ns);
 	}
-	if (s->out.dead) {
+	if (lanes_dead(&s->lanes)) {
 		log_event(EVENT_RING_VIOLATION, "a lane's indices are impossible");
 		return km_err_set(err, EX_SOFTWARE,
 				  "lane ring: the sender broke its rules");
 	}
 	/* A busy round shows its frames in groups; what is left of a group must not wait for one. */
 	if (put == 0)
-		lane_out_flush(&s->out);
+		lane_out_flush(s->out);
 	if (put > 0 || s->phase == SOURCE_STOPPED)
 		return 0;
 	at = control_next(&s->control);
@@ -470,7 +485,9 @@ void source_describe(const struct source *s, char *text, size_t len)
 	for (unsigned i = 0; i < s->files_count; i++)
 		pool += files_pool_bytes(s->files[i]);
 	pool += live_pool_bytes(&s->live);
-	(void)snprintf(text, len, "channels %u; fec %s; window pool %zu bytes, faulted in",
-		       s->files_count + s->live.count, fec_kernel_name(fec_kernel_now()),
-		       pool);
+	(void)snprintf(text, len,
+		       "channels %u; workers %u; fec %s; window pool %zu bytes, those of "
+		       "further workers with read_ahead %zu, faulted in",
+		       s->files_count + s->live.count, s->lanes.count,
+		       fec_kernel_name(fec_kernel_now()), pool, crew_bytes(&s->crew));
 }

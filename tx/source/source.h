@@ -6,6 +6,7 @@
  * it never sees the long-term key (signer) and never the link (sender).
  *
  *	spool -> files -> feed -> channel -> block -> fec -> lane_out -> ring
+ *	             `-> spread -> crew: worker (feed -> ... -> ring), a thread each
  *	socket -> datagram (live) -> channel
  *	journal, outbox, retain: state   ledger_out: manifests   control: channel 0
  *
@@ -41,7 +42,7 @@
 struct source_setup {
 	const struct tx_config *config; /* mtu resolved */
 	struct lane_plan plan;
-	void *index; /* lane index mapping, see lane_out.h */
+	void *index; /* lane index mapping, see lane.h */
 	size_t index_len;
 	void *slots;
 	size_t slots_len;

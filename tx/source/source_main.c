@@ -159,8 +159,8 @@ static int set_up(struct source_role *r, struct role_ctx *ctx, struct km_err *er
 	    role_cage(ctx, &r->cage, err) != 0)
 		return -1;
 	tx_config_lane_plan(&r->config, &setup.plan);
-	setup.index_len = LANE_OUT_INDEX_BYTES;
-	setup.slots_len = (size_t)LANE_COUNT * setup.plan.slots * setup.plan.stride;
+	setup.index_len = lane_index_bytes(&setup.plan);
+	setup.slots_len = lane_slots_bytes(&setup.plan);
 	if (shm_map(&r->index, TX_FD_LANE_INDEX, setup.index_len,
 		    SHM_MAP_WRITE | SHM_MAP_POPULATE, err) != 0 ||
 	    shm_map(&r->slots, TX_FD_LANE_SLOTS, setup.slots_len,

@@ -21,12 +21,12 @@ static int64_t offset_now(void)
 	return (int64_t)(clock_real_ns() - clock_boot_ns());
 }
 
-void tx_session_init(struct tx_session *s, int sock, struct lane_out *out,
+void tx_session_init(struct tx_session *s, int sock, struct lanes *lanes,
 		     const uint8_t config_digest[32], uint64_t length_ns)
 {
 	memset(s, 0, sizeof(*s));
 	s->sock = sock;
-	s->out = out;
+	s->lanes = lanes;
 	s->length_ns = length_ns;
 	memcpy(s->config_digest, config_digest, sizeof(s->config_digest));
 	s->clock_offset_ns = offset_now();
@@ -66,7 +66,7 @@ static int take_session(struct tx_session *s, const struct sign_session *a,
 		return km_err_set(err, EX_SOFTWARE,
 				  "the signer's announce is not well formed");
 	session_transcript(transcript, a->announce, a->announce_len);
-	if (lane_out_key(s->out, a->secret, transcript, err) != 0)
+	if (lanes_key(s->lanes, a->secret, transcript, err) != 0)
 		return -1;
 	memcpy(s->announce, a->announce, a->announce_len);
 	s->announce_len = a->announce_len;
@@ -99,11 +99,7 @@ bool tx_session_spent(const struct tx_session *s, uint64_t now_ns)
 {
 	if (now_ns - s->begun_ns >= s->length_ns)
 		return true;
-	for (unsigned i = 0; i < LANE_COUNT; i++) {
-		if (s->out->lane[i].seq >= WIRE_LANE_FRAMES_MAX - TX_SESSION_FRAMES_SPARE)
-			return true;
-	}
-	return false;
+	return lanes_highest(s->lanes) >= WIRE_LANE_FRAMES_MAX - TX_SESSION_FRAMES_SPARE;
 }
 
 bool tx_session_step(int64_t before_ns, int64_t after_ns)

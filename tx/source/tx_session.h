@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "km_err.h"
-#include "lane_out.h"
+#include "lanes.h"
 #include "sign.h"
 
 /* Storing the epoch means a sync of the signer's disk. */
@@ -26,7 +26,7 @@
 
 struct tx_session {
 	int sock; /* borrowed */
-	struct lane_out *out;
+	struct lanes *lanes;
 	uint8_t config_digest[32];
 	uint64_t length_ns;
 	uint64_t epoch; /* 0: none yet */
@@ -37,7 +37,7 @@ struct tx_session {
 	int64_t clock_offset_ns; /* real minus boot at the last look */
 };
 
-void tx_session_init(struct tx_session *session, int sock, struct lane_out *out,
+void tx_session_init(struct tx_session *session, int sock, struct lanes *lanes,
 		     const uint8_t config_digest[32], uint64_t length_ns);
 
 /* Ask for a new session and key the lanes. -1: the signer refused or has gone. */

@@ -23,8 +23,10 @@
 #include "ring.h"
 #include "wire_limits.h"
 
-/* Lanes of this version: one worker, one lane per class. */
+/* Lanes of a worker, one for each class, and workers: lane = worker x 8 + class on the wire.
+ * Worker 0 is the source's own loop, the only one with frames of control and realtime. */
 #define LANE_COUNT 5u
+#define LANE_WORKERS_MAX (WIRE_LANES_MAX / WIRE_LANE_CLASSES)
 
 /* All numbers are fixed at start by the supervisor from the configuration and
  * handed to both sides in this form (they never trust one from shared memory). */
@@ -32,6 +34,7 @@ struct lane_plan {
 	uint32_t slots; /* power of two, per lane */
 	uint32_t
 		stride; /* bytes of a slot: an odd number of cache lines >= descriptor + frame */
+	uint32_t workers; /* 1..LANE_WORKERS_MAX */
 };
 
 struct lane_desc {
@@ -44,34 +47,54 @@ enum lane_flags {
 	LANE_ANNOUNCE = 1u << 0, /* no lane sequence: not counted as accepted */
 };
 
-/* Link frames of a lane may hold at most this much time of the configured rate
- * (DESIGN section 4): sizes lane_plan.slots. */
+/* Link frames of a class may hold at most this much time of the configured rate, over the
+ * lanes of all workers (DESIGN section 4): sizes lane_plan.slots. */
 #define LANE_HOLD_REALTIME_NS 2000000ull
 #define LANE_HOLD_BULK_NS 20000000ull
 #define LANE_SLOTS_MIN 64u
 #define LANE_SLOTS_MAX 16384u
 
-/* Index memfd: one page of 4,096 bytes per lane, then one with the bells. Every
- * ring of lanes sleeps and wakes on these two. */
+/* Index memfd: one page of 4,096 bytes per ring, worker by worker, then one with the bells:
+ * the sender's, and one for each worker, on which its rings sleep and wake. */
 #define LANE_PAGE 4096u
-#define LANE_INDEX_BYTES ((LANE_COUNT + 1u) * LANE_PAGE)
+struct lane_bell {
+	_Alignas(64) struct bell bell;
+};
 struct lane_bells {
-	_Alignas(64) struct bell sender;
-	_Alignas(64) struct bell source;
+	struct lane_bell sender;
+	struct lane_bell worker[LANE_WORKERS_MAX];
 };
 
-static inline void *lane_index_page(void *index, unsigned lane)
+static inline unsigned lane_rings(const struct lane_plan *plan)
 {
-	return (uint8_t *)index + (size_t)lane * LANE_PAGE;
+	return plan->workers * LANE_COUNT;
 }
-static inline struct lane_bells *lane_index_bells(void *index)
+/* Place of a lane's ring in both memfds. */
+static inline unsigned lane_ring(unsigned worker, unsigned class)
 {
-	return (struct lane_bells *)((uint8_t *)index + (size_t)LANE_COUNT * LANE_PAGE);
+	return worker * LANE_COUNT + class;
 }
+static inline size_t lane_index_bytes(const struct lane_plan *plan)
+{
+	return (lane_rings(plan) + 1u) * (size_t)LANE_PAGE;
+}
+static inline void *lane_index_page(void *index, unsigned ring)
+{
+	return (uint8_t *)index + (size_t)ring * LANE_PAGE;
+}
+static inline struct lane_bells *lane_index_bells(void *index, const struct lane_plan *plan)
+{
+	return (struct lane_bells *)((uint8_t *)index +
+				     lane_rings(plan) * (size_t)LANE_PAGE);
+}
+static inline size_t lane_ring_bytes(const struct lane_plan *plan)
+{
+	return (size_t)plan->slots * plan->stride;
+}
+/* Of the memfd with the slots of all rings. */
 static inline size_t lane_slots_bytes(const struct lane_plan *plan)
 {
-	return (size_t)plan->slots *
-	       plan->stride; /* of one lane; the memfd has LANE_COUNT of it */
+	return lane_rings(plan) * lane_ring_bytes(plan);
 }
 
 /* Descriptors a role finds open, beside its control socket. */

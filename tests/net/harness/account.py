@@ -109,12 +109,14 @@ def check_frames(t, diode, emulator, tx, rx):
     # announces travel in the ring of lane 0, but have no number in any lane
     lanes = {n: tx[f"sender.lane{n}_sent"] - (tx["source.announces"] if n == 0 else 0)
              for n in LANES}
-    sent = sum(lanes.values())
+    sent = sum(lanes.values()) + tx["sender.workers_sent"]
     t.equal(emulator.summary["data_frames"], sent, "frames by tx's ledger, at the emulator")
     for n in LANES:
         highest = rx[f"decode.lane{n}_highest"]
         t.equal(highest + 1 if highest or rx[f"decode.lane{n}_taken"] else 0,
                 lanes[n], f"frames of lane {n} that rx knows of")
+    t.equal(rx["decode.workers_numbers"], tx["sender.workers_sent"],
+            "frames of the lanes of further workers that rx knows of")
     more = rx["decode.seen"] - rx["decode.foreign"] - emulator.summary["forwarded"]
     t.check(0 <= more <= more_pieces(emulator, diode.path.mtu),
             f"{more} more frames seen than forwarded")

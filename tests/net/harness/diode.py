@@ -279,7 +279,8 @@ class Diode:
         left it and has been dealt with by the emulator."""
         tx = self.wait(lambda: self.counters("tx").get("source.files_sent", 0) >= count
                        and self.counters("tx"), timeout, f"{count} objects left tx")
-        frames = sum(tx[f"sender.lane{n}_sent"] for n in LANES) - tx["source.announces"]
+        frames = (sum(tx[f"sender.lane{n}_sent"] for n in LANES) + tx["sender.workers_sent"]
+                  - tx["source.announces"])
         self.wait(lambda: emulator.status()["data_frames"] >= frames, timeout,
                   f"{frames} frames at the emulator")
 
@@ -366,7 +367,7 @@ def flatten(status):
 
 def frames_pending(rx):
     """Frames that may still come, of all lanes of the current session."""
-    return sum(rx[f"decode.lane{n}_pending"] for n in LANES)
+    return sum(rx[f"decode.lane{n}_pending"] for n in LANES) + rx["decode.workers_pending"]
 
 
 def accounted(rx):

@@ -243,11 +243,14 @@ Test(tx_config, udp_takes_28_bytes)
 	cr_assert_arr_eq(ether + 12, "\x81\x00\x01\x02\x08\x00", 6);
 }
 
-Test(tx_config, role_takes_the_sealed_bytes_and_the_resolved_mtu)
+Test(tx_config, role_takes_the_sealed_bytes_and_what_was_resolved)
 {
 	static const char text[] = HEAD CHANNEL("a", "1");
 	static char mtu[] = "--mtu", good[] = "8000", bad[] = "900";
-	char *args[] = {mtu, good}, *wrong[] = {mtu, bad};
+	static char workers[] = "--workers", two[] = "2", nine[] = "9";
+	char *args[] = {mtu, good, workers, two}, *wrong[] = {mtu, bad, workers, two};
+	char *many[] = {mtu, good, workers, nine};
+	struct lane_plan plan, single;
 	struct km_err err = KM_ERR_INIT;
 	struct tx_config c;
 	int fd = host_seal_bytes("test", text, strlen(text), &err);
@@ -255,15 +258,25 @@ Test(tx_config, role_takes_the_sealed_bytes_and_the_resolved_mtu)
 
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(write(fd, "x", 1), -1, "nobody changes it any more");
-	cr_assert_eq(tx_config_for_role(&c, fd, 2, args, &err), 0, "%s", err.text);
+	cr_assert_eq(tx_config_for_role(&c, fd, 4, args, &err), 0, "%s", err.text);
 	cr_assert_eq(c.mtu, 8000);
+	cr_assert_eq(c.workers, 2);
+	tx_config_lane_plan(&c, &plan);
+	c.workers = 1;
+	tx_config_lane_plan(&c, &single);
+	cr_assert_eq(plan.workers, 2);
+	cr_assert_eq(single.workers, 1);
+	cr_assert_leq(plan.slots, single.slots, "together no more than one would have");
 	cr_assert_eq(tx_config_symbol_size(&c), 8000 - WIRE_OVERHEAD);
-	cr_assert_eq(tx_config_for_role(&c, fd, 2, wrong, &err), -1);
+	cr_assert_eq(tx_config_for_role(&c, fd, 4, wrong, &err), -1);
+	cr_assert_eq(tx_config_for_role(&c, fd, 4, many, &err), -1);
+	cr_assert_eq(tx_config_for_role(&c, fd, 2, args, &err), -1,
+		     "the workers are not resolved");
 	cr_assert_eq(tx_config_for_role(&c, fd, 0, NULL, &err), -1,
 		     "the MTU is not resolved");
 	cr_assert_neq(fputs(text, open_file), EOF);
 	cr_assert_eq(fflush(open_file), 0);
-	cr_assert_eq(tx_config_for_role(&c, fileno(open_file), 2, args, &err), -1,
+	cr_assert_eq(tx_config_for_role(&c, fileno(open_file), 4, args, &err), -1,
 		     "only sealed memory");
 	(void)fclose(open_file);
 	(void)close(fd);
@@ -278,9 +291,17 @@ Test(tx_config, memory_is_the_sum_of_its_parts)
 
 	tx_config_lane_plan(&c, &plan);
 	tx_probe_memory(&c, &memory);
-	cr_assert_geq(memory.lanes, LANE_COUNT * (uint64_t)plan.slots * plan.stride);
+	cr_assert_geq(memory.lanes, lane_slots_bytes(&plan));
 	cr_assert_eq(memory.encoders,
 		     63 * fec_encoder_bytes(16, 9000 - WIRE_OVERHEAD, FEC_FEED_SYMBOLS),
 		     "a channel without repairs needs none");
 	cr_assert_eq(memory.total, memory.lanes + memory.encoders + c.read_ahead);
+	cr_assert_eq(memory.workers, 0);
+	/* a further worker has a window, no deeper than its share, and a read_ahead */
+	c.workers = 2;
+	tx_probe_memory(&c, &memory);
+	cr_assert_gt(memory.workers, c.read_ahead);
+	cr_assert_leq(memory.workers, c.read_ahead + memory.encoders);
+	cr_assert_eq(memory.total,
+		     memory.lanes + memory.encoders + memory.workers + c.read_ahead);
 }

@@ -13,19 +13,24 @@
 
 static void attach(struct model_rx *rx, void *index, void *slots)
 {
-	const size_t lane = (size_t)rx->plan.slots * rx->plan.stride;
-	struct lane_out_bells *bells =
-		(struct lane_out_bells *)((uint8_t *)index +
-					  LANE_COUNT * RING_SLOTS_OFFSET);
+	const size_t bytes = lane_ring_bytes(&rx->plan);
+	struct lane_bells *bells = lane_index_bells(index, &rx->plan);
 
-	for (unsigned i = 0; i < LANE_COUNT; i++) {
-		cr_assert_eq(ring_attach_split(
-				     &rx->ring[i], (uint8_t *)index + i * RING_SLOTS_OFFSET,
-				     RING_SLOTS_OFFSET, (uint8_t *)slots + i * lane, lane,
-				     rx->plan.stride, rx->plan.slots, RING_CONSUMER),
+	for (unsigned i = 0; i < lane_rings(&rx->plan); i++) {
+		cr_assert_eq(ring_attach_split(&rx->ring[i], lane_index_page(index, i),
+					       LANE_PAGE, (uint8_t *)slots + i * bytes,
+					       bytes, rx->plan.stride, rx->plan.slots,
+					       RING_CONSUMER),
 			     KM_OK);
-		ring_set_bells(&rx->ring[i], &bells->source, &bells->sender);
+		ring_set_bells(&rx->ring[i], &bells->worker[i / LANE_COUNT].bell,
+			       &bells->sender.bell);
 	}
+}
+
+/* The number on the wire of the lane in ring i. */
+static uint16_t wire_lane(unsigned i)
+{
+	return (uint16_t)(i / LANE_COUNT * WIRE_LANE_CLASSES + i % LANE_COUNT);
 }
 
 void model_open(struct model_rx *rx, const struct lane_plan *plan, void *index, void *slots,
@@ -62,7 +67,7 @@ static void window_free(struct model_window *w)
 
 void model_close(struct model_rx *rx)
 {
-	for (unsigned i = 0; i < LANE_COUNT; i++)
+	for (unsigned i = 0; i < MODEL_RINGS; i++)
 		seal_free(rx->seal[i]);
 	while (rx->windows) {
 		struct model_window *w = rx->windows;
@@ -226,8 +231,13 @@ static void take_close(struct model_rx *rx, const struct record_close *c)
 {
 	struct model_window *w = window_find(rx, rx->tag, c->channel, c->stream, c->window);
 
-	if (!w)
-		return; /* every frame of it was dropped, or it overtook them */
+	if (!w) { /* every frame of it was dropped, or it overtook them */
+		const unsigned at = rx->early_count++ % MODEL_EARLY;
+
+		rx->early[at].tag = rx->tag;
+		rx->early[at].close = *c;
+		return;
+	}
 	cr_assert(w->symbols == 0 || w->symbols == c->symbols);
 	cr_assert_leq(w->seen, c->symbols);
 	w->symbols = c->symbols;
@@ -239,10 +249,12 @@ static void take_heartbeat(struct model_rx *rx, const struct record *r)
 	struct record_heartbeat hb;
 
 	cr_assert_eq(record_heartbeat_decode(&hb, r->body, r->body_len), KM_OK);
-	cr_assert_eq(hb.lanes, LANE_COUNT);
-	for (unsigned i = 0; i < LANE_COUNT; i++)
+	cr_assert_eq(hb.lanes, lane_rings(&rx->plan));
+	for (unsigned i = 0; i < hb.lanes; i++) {
+		cr_assert_eq(hb.lane[i].lane, wire_lane(i));
 		/* Never more than what was really released. */
 		cr_assert_leq(hb.lane[i].accepted, rx->seq[i] + 1);
+	}
 	rx->heartbeat = hb;
 	rx->heartbeats++;
 	if (hb.flags & RECORD_HB_FAREWELL)
@@ -300,7 +312,8 @@ static struct model_window *window_of(struct model_rx *rx, const struct frame_he
 		window_find(rx, h->session_tag, h->channel, h->stream, h->window);
 
 	if (w) {
-		/* Final with the first symbol. */
+		/* Final with the first symbol; and all of it travels in one lane. */
+		cr_assert_eq(w->lane, h->lane);
 		cr_assert_eq(w->depth, h->depth);
 		cr_assert_eq(w->M, h->M);
 		cr_assert_eq(w->symbol_size, h->symbol_size);
@@ -309,6 +322,7 @@ static struct model_window *window_of(struct model_rx *rx, const struct frame_he
 	w = calloc(1, sizeof(*w));
 	cr_assert(w);
 	w->tag = h->session_tag;
+	w->lane = h->lane;
 	w->channel = h->channel;
 	w->stream = h->stream;
 	w->window = h->window;
@@ -323,6 +337,13 @@ static struct model_window *window_of(struct model_rx *rx, const struct frame_he
 	cr_assert(w->source && w->len && w->repair && w->k && w->m);
 	w->next = rx->windows;
 	rx->windows = w;
+	for (unsigned i = 0; i < rx->early_count && i < MODEL_EARLY; i++) {
+		const struct record_close *c = &rx->early[i].close;
+
+		if (rx->early[i].tag == w->tag && c->channel == w->channel &&
+		    c->stream == w->stream && c->window == w->window)
+			w->symbols = c->symbols;
+	}
 	return w;
 }
 
@@ -364,9 +385,9 @@ static void take_announce(struct model_rx *rx, const uint8_t *p, size_t len)
 	rx->known = true;
 	rx->sessions++;
 	rx->announces = 1;
-	for (unsigned i = 0; i < LANE_COUNT; i++) {
+	for (unsigned i = 0; i < lane_rings(&rx->plan); i++) {
 		seal_free(rx->seal[i]);
-		seal_lane_key(key, secret, transcript, (uint16_t)i);
+		seal_lane_key(key, secret, transcript, wire_lane(i));
 		rx->seal[i] = seal_new(key);
 		rx->seq[i] = 0;
 	}
@@ -393,7 +414,7 @@ static void take_frame(struct model_rx *rx, unsigned lane, const uint8_t *slot)
 	cr_assert(rx->known && h.session_tag == rx->tag,
 		  "lane %u seq %lu: a frame of session %08x after the announce of %08x",
 		  lane, (unsigned long)h.seq, h.session_tag, rx->tag);
-	cr_assert_eq(h.lane, lane);
+	cr_assert_eq(h.lane, wire_lane(lane));
 	cr_assert_eq(h.seq, rx->seq[lane], "a lane never skips or repeats a sequence");
 	rx->seq[lane]++;
 	rx->frames++;
@@ -420,8 +441,10 @@ unsigned model_take(struct model_rx *rx, unsigned max)
 {
 	unsigned taken = 0;
 
-	/* As the sender: strictly by class. */
-	for (unsigned lane = 0; lane < LANE_COUNT; lane++) {
+	/* As the sender: strictly by class, all workers of it. */
+	for (unsigned at = 0; at < lane_rings(&rx->plan); at++) {
+		const unsigned lane =
+			lane_ring(at % rx->plan.workers, at / rx->plan.workers);
 		uint64_t first;
 		uint32_t n;
 
@@ -430,8 +453,10 @@ unsigned model_take(struct model_rx *rx, unsigned max)
 				take_frame(rx, lane, ring_slot(&rx->ring[lane], first + i));
 			cr_assert_eq(ring_release(&rx->ring[lane], n), KM_OK);
 			taken += n;
-			if (taken >= max)
+			if (taken >= max * rx->plan.workers)
 				return taken;
+			if (rx->plan.workers > 1)
+				break; /* they take turns */
 		}
 	}
 	return taken;

@@ -41,7 +41,7 @@ struct model_manifest {
 
 struct model_window {
 	uint32_t tag;
-	uint16_t channel, depth;
+	uint16_t lane, channel, depth;
 	uint8_t stream, M;
 	uint32_t window, symbol_size;
 	uint32_t symbols; /* N; 0 not known */
@@ -58,8 +58,14 @@ struct model_window {
 /* True: the frame is lost. index counts all sealed frames seen. */
 typedef bool model_drop_fn(void *ctx, const struct frame_header *h, uint64_t index);
 
+/* Close records that overtook their window: the rings hold more than the 100 ms after which the
+ * second copy comes, for a receiver as slow as this one. */
+#define MODEL_EARLY 1024u
+
+#define MODEL_RINGS (LANE_WORKERS_MAX * LANE_COUNT)
+
 struct model_rx {
-	struct ring ring[LANE_COUNT];
+	struct ring ring[MODEL_RINGS]; /* by lane_ring() */
 	struct lane_plan plan;
 	uint32_t ether_len;
 	struct keys_box_secret *box;
@@ -69,8 +75,8 @@ struct model_rx {
 	uint16_t channel; /* of the frame or window in hand; finds look at this one */
 	bool known;	  /* the announce was seen */
 	unsigned announces, sessions;
-	struct seal *seal[LANE_COUNT];
-	uint64_t seq[LANE_COUNT]; /* next expected */
+	struct seal *seal[MODEL_RINGS];
+	uint64_t seq[MODEL_RINGS]; /* next expected */
 	uint64_t frames, dropped, wire_bytes;
 	uint64_t data_bytes; /* link bytes of data streams and ledgers */
 
@@ -83,6 +89,11 @@ struct model_rx {
 	struct model_object *objects;
 	struct model_manifest *manifests;
 	struct model_window *windows;
+	struct {
+		uint32_t tag;
+		struct record_close close;
+	} early[MODEL_EARLY];
+	unsigned early_count;
 };
 
 void model_open(struct model_rx *rx, const struct lane_plan *plan, void *index, void *slots,

@@ -146,8 +146,11 @@ void rig_open(struct rig *rig, uint32_t mtu)
 	rig->plan.stride =
 		(uint32_t)((8 + WIRE_ETHER_VLAN_LEN + rig->config.mtu + 63) / 64 * 64);
 	rig->plan.stride += rig->plan.stride / 64 % 2 ? 0 : 64;
-	rig->slots_len = (size_t)LANE_COUNT * rig->plan.slots * rig->plan.stride;
-	rig->index = mmap(NULL, LANE_OUT_INDEX_BYTES, PROT_READ | PROT_WRITE,
+	rig->plan.workers = LANE_WORKERS_MAX;
+	rig->slots_len = lane_slots_bytes(&rig->plan);
+	rig->index_len = lane_index_bytes(&rig->plan);
+	rig->plan.workers = 1;
+	rig->index = mmap(NULL, rig->index_len, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	rig->slots = mmap(NULL, rig->slots_len, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -163,7 +166,7 @@ void rig_start(struct rig *rig)
 		.config = &rig->config,
 		.plan = rig->plan,
 		.index = rig->index,
-		.index_len = LANE_OUT_INDEX_BYTES,
+		.index_len = rig->index_len,
 		.slots = rig->slots,
 		.slots_len = rig->slots_len,
 		.signer = rig->sock[0],
@@ -172,11 +175,10 @@ void rig_start(struct rig *rig)
 	};
 	struct km_err err = KM_ERR_INIT;
 
-	memset(rig->index, 0, LANE_OUT_INDEX_BYTES);
-	for (unsigned i = 0; i < LANE_COUNT; i++)
-		cr_assert_eq(ring_format((uint8_t *)rig->index + i * RING_SLOTS_OFFSET,
-					 RING_SLOTS_OFFSET, rig->plan.stride,
-					 rig->plan.slots),
+	memset(rig->index, 0, rig->index_len);
+	for (unsigned i = 0; i < lane_rings(&rig->plan); i++)
+		cr_assert_eq(ring_format(lane_index_page(rig->index, i), LANE_PAGE,
+					 rig->plan.stride, rig->plan.slots),
 			     KM_OK);
 	rig->source = source_new(&setup, &err);
 	cr_assert(rig->source, "%s", err.text);
@@ -186,6 +188,13 @@ void rig_start(struct rig *rig)
 			   &rig->box, &rig->identity.pub);
 	else
 		model_reattach(&rig->rx, rig->index, rig->slots);
+}
+
+void rig_workers(struct rig *rig, unsigned workers)
+{
+	rig->config.workers = workers;
+	rig->plan.workers = workers;
+	rig->rx.plan = rig->plan;
 }
 
 void rig_crash(struct rig *rig)
@@ -207,7 +216,7 @@ void rig_close(struct rig *rig)
 	close(rig->sock[0]);
 	pthread_join(rig->signer, NULL);
 	close(rig->sock[1]);
-	munmap(rig->index, LANE_OUT_INDEX_BYTES);
+	munmap(rig->index, rig->index_len);
 	munmap(rig->slots, rig->slots_len);
 	(void)nftw(rig->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }

@@ -19,7 +19,7 @@ struct rig {
 	struct tx_config config;
 	struct lane_plan plan;
 	void *index, *slots;
-	size_t slots_len;
+	size_t index_len, slots_len;
 	int sock[2];
 	pthread_t signer;
 	struct keys_sign_secret identity;
@@ -35,6 +35,8 @@ struct rig {
 void rig_open(struct rig *rig, uint32_t mtu);
 /* One more channel like the first; returns its index. */
 unsigned rig_channel(struct rig *rig, const char *name, unsigned class);
+/* So many workers, in place of one: before rig_start(). */
+void rig_workers(struct rig *rig, unsigned workers);
 /* Start a source on what is on disk, on fresh rings. */
 void rig_start(struct rig *rig);
 /* End it without a word. */
