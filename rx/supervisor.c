@@ -37,7 +37,7 @@ enum { ROLE_KEEPER, ROLE_PUBLISH, ROLE_SINK, ROLE_CAPTURE, ROLE_DECODE, ROLE_COU
 	X(STAT_LINK_UP, "link_up")                                                         \
 	X(STAT_LINK_CHANGES, "link_changes") /* the interface went away or came back */    \
 	X(STAT_MTU, "mtu")                                                                 \
-	X(STAT_PERMISSIVE, "permissive") /* 1: sandbox = permissive */                     \
+	X(STAT_PERMISSIVE, "permissive")   /* 1: sandbox = permissive */                   \
 	X(STAT_INTAKE_PUMP, "intake_pump") /* 1: libpcap serves, not the ring */           \
 	X(STAT_INTAKE_XDP, "intake_xdp")   /* 1: AF_XDP does */
 

@@ -69,51 +69,47 @@
 	X(EPOCH_STORED, "epoch.stored", LOG_INFO,                                          \
 	  "a session was opened and its epoch stored")                                     \
 	X(EPOCH_REFUSED, "epoch.refused", LOG_ERR,                                         \
-	  "the epoch could not be stored: no new session")                         \
-	X(FILE_REFUSED, "file.refused", LOG_WARNING,                               \
-	  "policy does not let a name in; it stays in the spool")                  \
-	X(FILE_PUT_BACK, "file.put-back", LOG_WARNING,                             \
-	  "a claimed file changed or went; its number is given up")                \
-	X(FILE_CHANGED, "file.changed", LOG_ERR,                                   \
-	  "a file changed after its manifest was signed")                          \
-	X(SPOOL_NO_WATCH, "spool.no-watch", LOG_WARNING,                           \
-	  "no inotify watch; directories are polled")                              \
-	X(SPOOL_NO_LEASE, "spool.no-lease", LOG_NOTICE,                            \
-	  "open writers cannot be seen on this spool")                             \
-	X(SPOOL_FULL, "spool.full", LOG_WARNING,                                   \
-	  "more names wait than are watched at once")                              \
-	X(SPOOL_UNREADABLE, "spool.unreadable", LOG_ERR,                           \
-	  "a spool directory cannot be read")                                      \
-	X(SPOOL_FAILED, "spool.failed", LOG_ERR,                                   \
-	  "a file cannot be moved within the spool")                               \
-	X(SPOOL_RECOVERED, "spool.recovered", LOG_WARNING,                         \
-	  "claimed files of lost state were put back")                             \
-	X(SPOOL_YIELD, "spool.yield", LOG_WARNING,                                 \
-	  "sent files were removed early for want of room")                        \
-	X(CHAIN_NEW, "chain.new", LOG_NOTICE,                                      \
-	  "a channel begins a new chain")                                          \
-	X(JOURNAL_TORN, "journal.torn", LOG_NOTICE,                                \
-	  "the last journal entry was incomplete and cut")                         \
-	X(JOURNAL_FAILED, "journal.failed", LOG_ERR,                               \
-	  "state cannot be stored; the channel waits")                             \
-	X(BATCH_CLAIMED, "batch.claimed", LOG_DEBUG,                               \
-	  "objects were taken from the spool")                                     \
-	X(BATCH_LEFT, "batch.left", LOG_INFO,                                      \
-	  "all frames of a manifest's objects have left")                          \
-	X(SESSION_BEGUN, "session.begun", LOG_NOTICE,                              \
-	  "a new session was announced")                                           \
-	X(LIVE_BUFFER, "live.buffer", LOG_WARNING,                                 \
-	  "the kernel gives a channel a smaller queue than configured")            \
-	X(RESEND_DONE, "resend.done", LOG_NOTICE,                                  \
-	  "a ticket was worked off")                                               \
-	X(RESEND_REFUSED, "resend.refused", LOG_WARNING,                           \
-	  "a ticket cannot be worked off")
+	  "the epoch could not be stored: no new session")                                 \
+	X(FILE_REFUSED, "file.refused", LOG_WARNING,                                       \
+	  "policy does not let a name in; it stays in the spool")                          \
+	X(FILE_PUT_BACK, "file.put-back", LOG_WARNING,                                     \
+	  "a claimed file changed or went; its number is given up")                        \
+	X(FILE_CHANGED, "file.changed", LOG_ERR,                                           \
+	  "a file changed after its manifest was signed")                                  \
+	X(SPOOL_NO_WATCH, "spool.no-watch", LOG_WARNING,                                   \
+	  "no inotify watch; directories are polled")                                      \
+	X(SPOOL_NO_LEASE, "spool.no-lease", LOG_NOTICE,                                    \
+	  "open writers cannot be seen on this spool")                                     \
+	X(SPOOL_FULL, "spool.full", LOG_WARNING,                                           \
+	  "more names wait than are watched at once")                                      \
+	X(SPOOL_UNREADABLE, "spool.unreadable", LOG_ERR,                                   \
+	  "a spool directory cannot be read")                                              \
+	X(SPOOL_FAILED, "spool.failed", LOG_ERR,                                           \
+	  "a file cannot be moved within the spool")                                       \
+	X(SPOOL_RECOVERED, "spool.recovered", LOG_WARNING,                                 \
+	  "claimed files of lost state were put back")                                     \
+	X(SPOOL_YIELD, "spool.yield", LOG_WARNING,                                         \
+	  "sent files were removed early for want of room")                                \
+	X(CHAIN_NEW, "chain.new", LOG_NOTICE, "a channel begins a new chain")              \
+	X(JOURNAL_TORN, "journal.torn", LOG_NOTICE,                                        \
+	  "the last journal entry was incomplete and cut")                                 \
+	X(JOURNAL_FAILED, "journal.failed", LOG_ERR,                                       \
+	  "state cannot be stored; the channel waits")                                     \
+	X(BATCH_CLAIMED, "batch.claimed", LOG_DEBUG, "objects were taken from the spool")  \
+	X(BATCH_LEFT, "batch.left", LOG_INFO,                                              \
+	  "all frames of a manifest's objects have left")                                  \
+	X(SESSION_BEGUN, "session.begun", LOG_NOTICE, "a new session was announced")       \
+	X(LIVE_BUFFER, "live.buffer", LOG_WARNING,                                         \
+	  "the kernel gives a channel a smaller queue than configured")                    \
+	X(RESEND_DONE, "resend.done", LOG_NOTICE, "a ticket was worked off")               \
+	X(RESEND_REFUSED, "resend.refused", LOG_WARNING, "a ticket cannot be worked off")
 
 /* rx: appended by the owner of rx/ */
 #define EVENTS_RX(X)                                                                       \
 	X(INTAKE_REFUSED, "intake.refused", LOG_WARNING,                                   \
 	  "the kernel refuses the receive ring")                                           \
-	X(INTAKE_PUMP, "intake.pump", LOG_WARNING, "the receive ring is refused, libpcap serves") \
+	X(INTAKE_PUMP, "intake.pump", LOG_WARNING,                                         \
+	  "the receive ring is refused, libpcap serves")                                   \
 	X(TUNING_RING, "tuning.ring", LOG_WARNING,                                         \
 	  "the receive ring is short for the link's speed")                                \
 	X(TUNING_NIC_RING, "tuning.nic-ring", LOG_WARNING,                                 \

@@ -46,12 +46,13 @@ struct rx_config_channel {
 	char owner[MANIFEST_TEXT_MAX + 1];
 	char purpose[MANIFEST_TEXT_MAX + 1];
 	char classification[MANIFEST_TEXT_MAX + 1];
-	char root[RX_PATH_LEN]; /* ROOT/{.incoming,.quarantine,generations,manifests,tree} */
-	uint8_t replace;	/* enum rx_replace */
-	uint32_t keep_generations; /* per path, 10 */
-	uint64_t keep_ns;	   /* keep_days of generations, 30 days */
-	uint64_t max_object;	   /* bytes, 1 TiB */
-	uint64_t min_free;	   /* bytes left free on the root's file system, 1 GiB */
+	char root
+		[RX_PATH_LEN]; /* ROOT/{.incoming,.quarantine,generations,manifests,tree} */
+	uint8_t replace;       /* enum rx_replace */
+	uint32_t keep_generations;    /* per path, 10 */
+	uint64_t keep_ns;	      /* keep_days of generations, 30 days */
+	uint64_t max_object;	      /* bytes, 1 TiB */
+	uint64_t min_free;	      /* bytes left free on the root's file system, 1 GiB */
 	uint16_t file_mode, dir_mode; /* 0644, 0755 */
 	unsigned fec_k, fec_m, depth_max; /* the transmitter's; only to judge the pool */
 };
@@ -78,29 +79,30 @@ struct rx_config {
 	uint16_t vlan;
 	uint8_t framing;	/* enum rx_framing */
 	struct carrier_udp udp; /* framing = udp; from.port 0: any sender */
-	uint32_t mtu; /* 0: the interface's */
+	uint32_t mtu;		/* 0: the interface's */
 	uint16_t environment;
-	uint8_t capture;      /* enum rx_capture */
-	uint64_t ring_bytes;  /* receive ring, 64 MiB */
-	uint32_t retire_ms;   /* 2 */
+	uint8_t capture;	 /* enum rx_capture */
+	uint64_t ring_bytes;	 /* receive ring, 64 MiB */
+	uint32_t retire_ms;	 /* 2 */
 	uint64_t realtime_bytes; /* ring for class realtime, 16 MiB; 0: none */
-	bool spin;	      /* never sleep on it */
-	uint64_t pool_bytes;  /* window pool, 256 MiB */
-	uint64_t hold_bytes;  /* frames of sessions not yet announced, 16 MiB */
+	bool spin;		 /* never sleep on it */
+	uint64_t pool_bytes;	 /* window pool, 256 MiB */
+	uint64_t hold_bytes;	 /* frames of sessions not yet announced, 16 MiB */
 	char state_dir[RX_PATH_LEN];
 	char run_dir[RX_PATH_LEN];
 	char key[RX_PATH_LEN];
 	char trust[RX_TRUSTED_MAX][RX_PATH_LEN]; /* tx public keys (minisign .pub) */
 	unsigned trusted;
-	char retired[RX_TRUSTED_MAX][RX_PATH_LEN]; /* they sign no more, what they signed stands */
+	char retired[RX_TRUSTED_MAX]
+		    [RX_PATH_LEN]; /* they sign no more, what they signed stands */
 	unsigned retired_count;
 	char passphrase_file[RX_PATH_LEN]; /* "" = none */
 	uint64_t key_warning_ns;
-	uint64_t silent_ns;   /* alarm `link silent` after this, 5 s */
+	uint64_t silent_ns; /* alarm `link silent` after this, 5 s */
 	char user[64];
 	char fec_kernel[16];
 	int log_level;
-	bool permissive; /* sandbox: a wall that the kernel lacks is done without */
+	bool permissive;     /* sandbox: a wall that the kernel lacks is done without */
 	uint64_t summary_ns; /* 60 s */
 
 	/* by kind; together at most WIRE_CHANNELS_MAX, numbers and names unique over both */
@@ -134,7 +136,8 @@ uint32_t rx_config_symbol_size(const struct rx_config *config);
 uint32_t rx_config_link_header_len(const struct rx_config *config); /* 14 or 18 */
 
 /* The configured files channel NUMBER, or NULL. */
-const struct rx_config_channel *rx_config_channel(const struct rx_config *config, uint16_t number);
+const struct rx_config_channel *rx_config_channel(const struct rx_config *config,
+						  uint16_t number);
 
 /* Name of the channel NUMBER of any kind, or NULL. */
 const char *rx_config_name(const struct rx_config *config, uint16_t number);

@@ -24,7 +24,8 @@
 
 #include "stats.h"
 
-#define DECODE_COUNT_LANES 5u /* lanes with rows of their own: of the first worker, five classes */
+#define DECODE_COUNT_LANES                                                                 \
+	5u /* lanes with rows of their own: of the first worker, five classes */
 
 #define DECODE_COUNT_SUMS(X)                                                               \
 	X(COUNT_SEEN, "seen")                                                              \

@@ -172,11 +172,10 @@ static void voice_announce(struct voice *v, uint64_t verdict, uint64_t n)
 
 	/* A flood of one kind must not hide the others. */
 	if (bout_note(&v->announce[row], n, clock_mono_ns(), &count))
-		log_event(EVENT_SESSION_REFUSED,
-			  "an announce is refused: %s verdict=%" PRIu64
-			  " announces=%" PRIu64,
-			  row < KM_COUNT(why) ? why[row] : "unknown reason", verdict,
-			  count);
+		log_event(
+			EVENT_SESSION_REFUSED,
+			"an announce is refused: %s verdict=%" PRIu64 " announces=%" PRIu64,
+			row < KM_COUNT(why) ? why[row] : "unknown reason", verdict, count);
 }
 
 static void voice_silent(struct voice *v, const struct deliver_msg *m)
@@ -262,8 +261,8 @@ static void voice_say(uint64_t alarm, uint64_t n)
 		log_write_limited(&limit[alarm], event_level(said->event), said->event,
 				  "%s %s=%" PRIu64, said->text, said->unit, n);
 	else
-		log_write_limited(&limit[alarm], event_level(said->event), said->event, "%s",
-				  said->text);
+		log_write_limited(&limit[alarm], event_level(said->event), said->event,
+				  "%s", said->text);
 }
 
 /* Counts of what somebody could send without end. */
@@ -325,19 +324,19 @@ static bool voice_live(const struct deliver_msg *m, const char *name)
 	case DELIVER_LIVE_LOST:
 	case DELIVER_LIVE_SINK:
 		log_event(EVENT_LIVE_LOST,
-			  "messages were %s channel=%s session=%08" PRIx32
-			  " first=%" PRIu64 " last=%" PRIu64,
-			  m->chain == DELIVER_LIVE_LOST
-				  ? "lost on the link"
-				  : "dropped, the sink is behind",
+			  "messages were %s channel=%s session=%08" PRIx32 " first=%" PRIu64
+			  " last=%" PRIu64,
+			  m->chain == DELIVER_LIVE_LOST ? "lost on the link"
+							: "dropped, the sink is behind",
 			  name, m->session, m->a, m->b);
 		return true;
 	case DELIVER_LIVE_JOINED:
-		log_event(EVENT_LIVE_JOINED,
-			  "taken up in the middle; of the messages before, what an earlier "
-			  "process of this receiver has not accounted for is lost channel=%s "
-			  "session=%08" PRIx32 " first=%" PRIu64,
-			  name, m->session, m->b + 1);
+		log_event(
+			EVENT_LIVE_JOINED,
+			"taken up in the middle; of the messages before, what an earlier "
+			"process of this receiver has not accounted for is lost channel=%s "
+			"session=%08" PRIx32 " first=%" PRIu64,
+			name, m->session, m->b + 1);
 		return true;
 	case DELIVER_LIVE_CLOSED:
 		log_event(EVENT_LIVE_CLOSED,
@@ -456,18 +455,10 @@ static uint64_t voice_other(const struct voice *v, const char *role, const char 
 static void voice_drops(const struct voice *v, char *buf, size_t len)
 {
 	static const char *const names[] = {
-		"refused_short",
-		"refused_carrier",
-		"refused_version",
-		"refused_malformed",
-		"refused_range",
-		"refused_unknown_session",
-		"refused_auth",
-		"refused_replay",
-		"refused_duplicate",
-		"refused_announce",
-		"hold_dropped",
-		"kernel_drops",
+		"refused_short",     "refused_carrier", "refused_version",
+		"refused_malformed", "refused_range",	"refused_unknown_session",
+		"refused_auth",	     "refused_replay",	"refused_duplicate",
+		"refused_announce",  "hold_dropped",	"kernel_drops",
 	};
 	size_t used = 0;
 

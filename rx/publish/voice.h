@@ -15,10 +15,10 @@
 
 #include <stdint.h>
 
-#include "deliver.h"
-#include "rx_config.h"
 #include "bout.h"
+#include "deliver.h"
 #include "return_watch.h"
+#include "rx_config.h"
 #include "stats.h"
 
 #define VOICE_STATS(X)                                                                     \

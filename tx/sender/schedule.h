@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: ISC
 /*
- * Which class sends next ("lane" here: the lanes of a class, of all workers): strict by class, each class with a guaranteed share, so that a
- * runaway high class cannot silence a low one. Pure; one thread.
+ * Which class sends next ("lane" here: the lanes of a class, of all workers): strict by class,
+ * each class with a guaranteed share, so that a runaway high class cannot silence a low one.
+ * Pure; one thread.
  *
  * While a lane waits it earns its share of every byte that leaves, and pays for its own. A
  * lane that has earned a whole frame goes before a higher one (the highest of those first),
