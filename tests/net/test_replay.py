@@ -365,8 +365,15 @@ def judge_flood(t, diode, sent, grown, after):
     t.equal(len(log_lines(diode.rx, " session.accepted ")), 1, "sessions accepted")
     said = {"frames.refused": 1, "session.unknown": 1, "wire.version": 1, "session.refused": 2}
     for event, kinds in said.items():  # a wrong signature, and too many
-        lines = [x for x in log_lines(diode.rx, f" {event} ") if " publish " in x]
+        # decode counts first and tells publish, which says it, a little later
+        diode.wait(lambda: len(said_by_publish(diode, event)) >= kinds, 30,
+                   f"{kinds} lines of {event}")
+        lines = said_by_publish(diode, event)
         t.equal(len(lines), kinds, f"lines of {event}: {lines}")
+
+
+def said_by_publish(diode, event):
+    return [x for x in log_lines(diode.rx, f" {event} ") if " publish " in x]
 
 
 if __name__ == "__main__":
