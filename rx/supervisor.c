@@ -458,6 +458,8 @@ int rx_supervisor_run(const struct rx_config *config, const void *bytes, size_t 
 	};
 	struct km_err err = KM_ERR_INIT;
 	struct fleet fleet;
+	struct cores cores;
+	char placed[128];
 	int code;
 
 	if (port)
@@ -467,6 +469,8 @@ int rx_supervisor_run(const struct rx_config *config, const void *bytes, size_t 
 		  "katamichi-rx %s interface=%s mtu=%" PRIu32 " channels=%u%s",
 		  config->name, s.replay ? "(file)" : config->interface, config->mtu,
 		  config->channels + config->datagrams, s.replay ? " replay=yes" : "");
+	rx_config_cores(config, &cores);
+	log_event(EVENT_CORES_PLACED, "%s", cores_describe(&cores, placed, sizeof(placed)));
 	if (set_up(&s, bytes, len, replay_fd, &err) == 0) {
 		code = fleet_run(&fleet, &plan);
 	} else {

@@ -369,6 +369,8 @@ int tx_supervisor_run(const struct tx_config *config, const void *bytes, size_t 
 	};
 	struct km_err err = KM_ERR_INIT;
 	struct fleet fleet;
+	struct cores cores;
+	char placed[128];
 	int code;
 
 	(void)snprintf(s.mtu_text, sizeof(s.mtu_text), "%" PRIu32, config->mtu);
@@ -378,6 +380,8 @@ int tx_supervisor_run(const struct tx_config *config, const void *bytes, size_t 
 		  " channels=%u",
 		  config->name, config->interface, config->mtu, config->rate_bps,
 		  config->channels + config->datagrams);
+	tx_config_cores(config, &cores);
+	log_event(EVENT_CORES_PLACED, "%s", cores_describe(&cores, placed, sizeof(placed)));
 	if (set_up(&s, bytes, len, &err) == 0) {
 		code = fleet_run(&fleet, &plan);
 	} else {

@@ -45,6 +45,7 @@
 	  "the one-way link has carried nothing back for a minute")                        \
 	X(RETURN_UNWATCHED, "return.unwatched", LOG_ERR,                                   \
 	  "nobody can see whether the link carries something back")                        \
+	X(CORES_PLACED, "cores.placed", LOG_INFO, "which thread has which processor")      \
 	X(TUNING_CARRIER, "tuning.carrier", LOG_WARNING,                                   \
 	  "the interface is down or has no carrier")                                       \
 	X(TUNING_GOVERNOR, "tuning.governor", LOG_WARNING, "processors save power")        \

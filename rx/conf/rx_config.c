@@ -104,6 +104,7 @@ static void convert(struct rx_config *to, const struct rx_raw *from)
 	to->silent_ns = from->silent_ns;
 	to->log_level = from->log_level;
 	to->permissive = from->sandbox != 0;
+	to->pin = from->cores != 0;
 	to->summary_ns = from->summary_ns;
 	(void)snprintf(to->fec_kernel, sizeof(to->fec_kernel), "%s",
 		       fec_kernel_name((enum fec_kernel)from->fec_kernel));
@@ -330,4 +331,9 @@ const char *rx_config_name(const struct rx_config *config, uint16_t number)
 		if (config->datagram[i].number == number)
 			return config->datagram[i].name;
 	return channel ? channel->name : NULL;
+}
+
+void rx_config_cores(const struct rx_config *config, struct cores *cores)
+{
+	cores_plan_here(cores, RX_SLOTS, 2, config->pin);
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "carrier.h"
+#include "cores.h"
 #include "intake.h"
 #include "km_err.h"
 #include "manifest.h"
@@ -103,6 +104,7 @@ struct rx_config {
 	char fec_kernel[16];
 	int log_level;
 	bool permissive;     /* sandbox: a wall that the kernel lacks is done without */
+	bool pin;	     /* cores: busy threads get processors of their own */
 	uint64_t summary_ns; /* 60 s */
 
 	/* by kind; together at most WIRE_CHANNELS_MAX, numbers and names unique over both */
@@ -130,6 +132,13 @@ int rx_config_for_role(struct rx_config *config, int fd, int argc, char **argv,
 /* Shapes of what roles share, from the configuration. MTU must be resolved. */
 void rx_config_segment_plan(const struct rx_config *config, struct segment_plan *plan);
 void rx_config_intake_plan(const struct rx_config *config, struct intake_plan *plan);
+
+/* Which processors the busy threads get: slots of cores.h. The interrupt of the port is busy
+ * too, and placed by hand (docs/tuning.md): a processor is left for it. */
+#define RX_SLOT_DECODE 0u
+#define RX_SLOT_PUBLISH 1u
+#define RX_SLOTS 2u
+void rx_config_cores(const struct rx_config *config, struct cores *cores);
 
 /* Largest symbol at this MTU, and bytes of the Ethernet header. MTU must be resolved. */
 uint32_t rx_config_symbol_size(const struct rx_config *config);

@@ -64,6 +64,7 @@ struct rx_raw {
 	int fec_kernel;
 	int log_level;
 	int sandbox;
+	int cores;
 	uint64_t summary_ns;
 	uint32_t channels;
 	struct rx_raw_channel channel[WIRE_CHANNELS_MAX];

@@ -244,6 +244,7 @@ static int set_up(struct decode *d, struct km_err *err)
 	struct rx_engine_plan plan;
 	struct fec_choice choice;
 	const char *intake;
+	struct cores cores;
 	char extra[320];
 
 	if (rx_config_for_role(&d->config, RX_FD_CONFIG, d->ctx->argc, d->ctx->argv, err) !=
@@ -271,6 +272,8 @@ static int set_up(struct decode *d, struct km_err *err)
 		       : d->is_xdp ? "AF_XDP"
 				   : "ring",
 		       describe_realtime(d), fec_kernel_name(fec_kernel_now()));
+	rx_config_cores(&d->config, &cores);
+	(void)cores_pin(&cores, RX_SLOT_DECODE);
 	decode_cage(&d->cage, &d->config);
 	if (role_cage(d->ctx, &d->cage, err) != 0)
 		return -1;

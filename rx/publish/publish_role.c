@@ -93,6 +93,7 @@ int publish_main(struct role_ctx *ctx)
 	struct publish_fds fds = {0};
 	struct publish_setup setup = {.config = &config};
 	struct digest_choice digest;
+	struct cores cores;
 	struct km_err err = KM_ERR_INIT;
 	struct publish *publish;
 	char extra[160];
@@ -119,6 +120,9 @@ int publish_main(struct role_ctx *ctx)
 	publish = publish_open(&setup, &err);
 	if (!publish)
 		goto fail;
+	/* its own thread only: those that wait for the disk are there already */
+	rx_config_cores(&config, &cores);
+	(void)cores_pin(&cores, RX_SLOT_PUBLISH);
 	if (role_ready(ctx, extra, &err) != 0) {
 		publish_close(publish);
 		if (err.code == 0)

@@ -107,6 +107,7 @@ static void convert(struct tx_config *to, const struct tx_raw *from)
 	to->session_ns = from->session_ns;
 	to->log_level = from->log_level;
 	to->permissive = from->sandbox != 0;
+	to->pin = from->cores != 0;
 	to->summary_ns = from->summary_ns;
 	(void)snprintf(to->fec_kernel, sizeof(to->fec_kernel), "%s",
 		       fec_kernel_name((enum fec_kernel)from->fec_kernel));
@@ -241,6 +242,11 @@ unsigned tx_config_worker_depth(const struct tx_config *config,
 	const unsigned workers = config->workers > 1 ? config->workers : 1;
 
 	return (channel->depth_max + workers - 1) / workers;
+}
+
+void tx_config_cores(const struct tx_config *config, struct cores *cores)
+{
+	cores_plan_here(cores, TX_SLOT_WORKER + config->workers, 1, config->pin);
 }
 
 unsigned tx_config_workers(uint64_t rate_bps, unsigned cores)

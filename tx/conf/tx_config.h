@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "carrier.h"
+#include "cores.h"
 #include "km_err.h"
 #include "lane.h"
 #include "manifest.h"
@@ -104,6 +105,7 @@ struct tx_config {
 	char fec_kernel[16]; /* "auto" */
 	int log_level;
 	bool permissive;     /* sandbox: a wall that the kernel lacks is done without */
+	bool pin;	     /* cores: busy threads get processors of their own */
 	uint64_t summary_ns; /* 60 s between summary lines */
 
 	/* by kind; together at most WIRE_CHANNELS_MAX, numbers and names unique over both */
@@ -135,6 +137,10 @@ int tx_config_for_role(struct tx_config *config, int fd, int argc, char **argv,
  * beside the sender and the rest of the host; 1 on two cores. */
 #define TX_WORKER_BPS UINT64_C(4000000000) /* what one is good for, with a fifth to spare */
 unsigned tx_config_workers(uint64_t rate_bps, unsigned cores);
+/* Which processors the busy threads get: slots of cores.h. */
+#define TX_SLOT_SENDER 0u
+#define TX_SLOT_WORKER 1u /* and those after it; worker 0 is the loop of the source */
+void tx_config_cores(const struct tx_config *config, struct cores *cores);
 /* Depth of a window of which all workers have one at once: together no more than fec_depth. */
 unsigned tx_config_worker_depth(const struct tx_config *config,
 				const struct tx_config_channel *channel);

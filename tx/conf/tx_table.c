@@ -26,6 +26,12 @@ static const struct conf_name kernels[] = {
 	{"gfni512", FEC_KERNEL_GFNI512}, {NULL, 0},
 };
 
+static const struct conf_name pinnings[] = {
+	{"auto", 1},
+	{"none", 0},
+	{NULL, 0},
+};
+
 static const struct conf_name sandboxes[] = {
 	{"strict", 0},
 	{"permissive", 1},
@@ -164,6 +170,10 @@ static const struct conf_row global_rows[] = {
 	       .help = "Instruction set of the erasure coder; auto takes the best that "
 		       "passes "
 		       "its self-test."),
+	GLOBAL(cores, "cores", CONF_ENUM, .def = "auto", .names = pinnings,
+	       .help = "auto: where the daemon may run on processors enough, each busy "
+		       "thread gets one for itself, and the first ones stay for the rest "
+		       "of the host. none: the scheduler places them."),
 	GLOBAL(sandbox, "sandbox", CONF_ENUM, .def = "strict", .names = sandboxes,
 	       .help = "strict: refuse to start where the kernel cannot hold every role in "
 		       "its cage. permissive: do without the walls that this kernel lacks, "

@@ -72,6 +72,7 @@ struct tx_raw {
 	int fec_kernel;
 	int log_level;
 	int sandbox;
+	int cores;
 	uint64_t summary_ns;
 	uint32_t channels;
 	struct tx_raw_channel channel[WIRE_CHANNELS_MAX];

@@ -166,6 +166,7 @@ static int sender_open_xdp(struct sender *s, struct km_err *err)
 
 static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *err)
 {
+	struct cores cores;
 	char extra[160];
 
 	if (tx_config_for_role(&s->config, TX_FD_CONFIG, ctx->argc, ctx->argv, err) < 0)
@@ -201,6 +202,8 @@ static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *
 		 s->link.sndbuf, s->is_udp ? ", framing udp" : "",
 		 s->is_udp && !s->config.segmentation ? " without segmentation" : "",
 		 s->is_xdp ? ", AF_XDP without RX ring" : "");
+	tx_config_cores(&s->config, &cores);
+	(void)cores_pin(&cores, TX_SLOT_SENDER);
 	sender_cage(&s->cage, &s->config, s->link.fd, s->is_xdp ? s->xdp.fd : -1);
 	if (role_cage(ctx, &s->cage, err) < 0 || role_ready(ctx, extra, err) < 0)
 		return -1;

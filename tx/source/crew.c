@@ -26,6 +26,7 @@ int crew_open(struct crew *crew, const struct tx_config *config, struct lanes *l
 	      struct control *control, struct counts *counts, struct km_err *err)
 {
 	struct worker_room room;
+	struct cores cores;
 
 	memset(crew, 0, sizeof(*crew));
 	crew->event = -1;
@@ -38,9 +39,11 @@ int crew_open(struct crew *crew, const struct tx_config *config, struct lanes *l
 	if (crew->event < 0)
 		return km_err_set_errno(err, EX_OSERR, "workers: eventfd");
 	room_of(config, &room);
+	tx_config_cores(config, &cores);
 	for (unsigned i = 1; i < lanes->count; i++) {
 		/* counted first: what is half open is closed with the rest */
 		crew->count++;
+		room.core = cores_of(&cores, TX_SLOT_WORKER + i);
 		if (worker_open(&crew->worker[i - 1], &lanes->out[i], lanes->out[0].bell,
 				crew->event, &room, err) != 0)
 			return -1;

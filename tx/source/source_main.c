@@ -203,6 +203,7 @@ int source_main(struct role_ctx *ctx)
 {
 	static struct source_role role; /* too large for the stack */
 	struct km_err err = KM_ERR_INIT;
+	struct cores cores;
 	char text[320];
 	int rc;
 
@@ -210,6 +211,9 @@ int source_main(struct role_ctx *ctx)
 		log_event(EVENT_DAEMON_FAILED, "%s", err.text);
 		return err.code ? err.code : EX_SOFTWARE;
 	}
+	/* this thread only: the others are there already, the workers with slots of their own */
+	tx_config_cores(&role.config, &cores);
+	(void)cores_pin(&cores, TX_SLOT_WORKER);
 	source_describe(role.source, text, sizeof(text));
 	digest_choose(text + strlen(text), sizeof(text) - strlen(text));
 	rc = role_ready(ctx, text, &err);

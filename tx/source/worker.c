@@ -156,8 +156,9 @@ static void *run(void *ctx)
 
 /* ---- in the loop ----------------------------------------------------------------------------- */
 
-static int start(struct worker *w, struct km_err *err)
+static int start(struct worker *w, int core, struct km_err *err)
 {
+	cpu_set_t one;
 	sigset_t all, before;
 	pthread_attr_t attr;
 	int rc;
@@ -167,6 +168,11 @@ static int start(struct worker *w, struct km_err *err)
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	(void)pthread_attr_init(&attr);
 	(void)pthread_attr_setstacksize(&attr, WORKER_STACK);
+	if (core >= 0) {
+		CPU_ZERO(&one);
+		CPU_SET(core, &one);
+		(void)pthread_attr_setaffinity_np(&attr, sizeof(one), &one);
+	}
 	rc = pthread_create(&w->thread, &attr, run, w);
 	(void)pthread_attr_destroy(&attr);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -194,7 +200,7 @@ int worker_open(struct worker *w, struct lane_out *out, struct bell *loop, int e
 	if (leaves_open(&w->leaves) != KM_OK ||
 	    feed_open(&w->feed, &w->channel, &w->counts, &w->readahead) != KM_OK)
 		return km_err_set(err, EX_OSERR, "worker %u: out of memory", out->worker);
-	return start(w, err);
+	return start(w, room->core, err);
 }
 
 void worker_close(struct worker *w)

@@ -82,6 +82,7 @@ struct worker_room {
 	size_t pool;
 	unsigned depth;
 	uint64_t read_ahead;
+	int core; /* that the thread has for itself; -1: none */
 };
 
 /* Start the thread. out, loop, event: borrowed until worker_close(). */
