@@ -28,21 +28,6 @@ static int make(const struct keys_save *save, struct km_err *err)
 	return rc;
 }
 
-static int make_locked(struct keys_save *save, const char *pass_file, struct km_err *err)
-{
-	struct keys_pass *pass = sodium_malloc(sizeof(*pass));
-	int rc;
-
-	if (!pass)
-		return km_err_set(err, EX_OSERR, "no locked memory for a passphrase");
-	save->pass = pass;
-	rc = keys_pass_new(pass, pass_file, err);
-	if (rc == 0)
-		rc = make(save, err);
-	sodium_free(pass);
-	return rc;
-}
-
 static int plan(struct keys_save *save, char *path, size_t len,
 		const struct rx_options *options, struct km_err *err)
 {
@@ -72,8 +57,7 @@ int cmd_keygen(const struct rx_options *options)
 	int rc = plan(&save, path, sizeof(path), options, &err);
 
 	if (rc == 0)
-		rc = locked ? make_locked(&save, options->passphrase_file, &err)
-			    : make(&save, &err);
+		rc = keys_make_run(&save, locked, options->passphrase_file, make, &err);
 	if (rc == 0)
 		return EX_OK;
 	(void)fprintf(stderr, "katamichi-rx: %s\n", err.text);

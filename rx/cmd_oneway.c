@@ -8,22 +8,6 @@
 #include "rx_commands.h"
 #include "stats.h"
 
-/* UINT64_MAX: the daemon does not run, or does not say. */
-static uint64_t counter(const struct rx_config *config, bool running, const char *role,
-			const char *name)
-{
-	char path[RX_PATH_LEN + 16];
-	struct stats_map map = {0};
-	uint64_t value = UINT64_MAX;
-
-	(void)snprintf(path, sizeof(path), "%s/stats", config->run_dir);
-	if (!running || stats_map_ro(&map, path, NULL) != 0)
-		return UINT64_MAX;
-	(void)stats_find(&map, role, name, &value);
-	stats_unmap(&map);
-	return value;
-}
-
 static int look(const struct rx_config *config, struct oneway_report *report,
 		struct km_err *err)
 {
@@ -32,11 +16,12 @@ static int look(const struct rx_config *config, struct oneway_report *report,
 	struct host_interface port;
 	pid_t pid = 0;
 	const bool running = host_is_running(config->run_dir, &pid);
+	const char *const counters = running ? config->run_dir : NULL;
 
 	if (host_find_interface(interface, &port, err) != 0 ||
 	    oneway_scene_look(&scene, interface, port.index, running, pid, err) != 0)
 		return -1;
-	scene.xdp = counter(config, running, "supervisor", "intake_xdp") == 1;
+	scene.xdp = stats_ask(counters, "supervisor", "intake_xdp") == 1;
 	/* capture stays only where libpcap serves; else it hands its sockets over */
 	oneway_judge_link(
 		report, &scene,
@@ -47,7 +32,7 @@ static int look(const struct rx_config *config, struct oneway_report *report,
 	oneway_look_at_rule(report, interface, ONEWAY_EGRESS);
 	oneway_look_at_nic(report, "", interface);
 	oneway_look_at_counter(report, interface, "tx_packets", "sent",
-			       counter(config, running, "supervisor", "port_sent"));
+			       stats_ask(counters, "supervisor", "port_sent"));
 	return 0;
 }
 
@@ -66,18 +51,8 @@ int cmd_oneway(const struct rx_options *options)
 		rx_parse_free(parse);
 		return err.code;
 	}
-	if (options->json) {
-		/* the name holds no character that JSON would want escaped, by its judge */
-		(void)printf(
-			"{\"daemon\":\"katamichi-rx\",\"interface\":\"%s\",\"checks\":",
-			parse->config.interface);
-		oneway_print_json(&report, stdout);
-		(void)printf("}\n");
-	} else {
-		(void)printf("katamichi-rx: may send nothing by %s\n",
-			     parse->config.interface);
-		oneway_print(&report, stdout);
-	}
+	oneway_tell(&report, "katamichi-rx", "may send nothing by", parse->config.interface,
+		    options->json);
 	rx_parse_free(parse);
 	return oneway_exit_code(&report);
 }

@@ -8,22 +8,6 @@
 #include "stats.h"
 #include "tx_commands.h"
 
-/* UINT64_MAX: the daemon does not run, or does not say. */
-static uint64_t counter(const struct tx_config *config, bool running, const char *role,
-			const char *name)
-{
-	char path[TX_PATH_LEN + 16];
-	struct stats_map map = {0};
-	uint64_t value = UINT64_MAX;
-
-	(void)snprintf(path, sizeof(path), "%s/stats", config->run_dir);
-	if (!running || stats_map_ro(&map, path, NULL) != 0)
-		return UINT64_MAX;
-	(void)stats_find(&map, role, name, &value);
-	stats_unmap(&map);
-	return value;
-}
-
 static int look(const struct tx_config *config, struct oneway_report *report,
 		struct km_err *err)
 {
@@ -32,12 +16,13 @@ static int look(const struct tx_config *config, struct oneway_report *report,
 	struct host_interface port;
 	pid_t pid = 0;
 	const bool running = host_is_running(config->run_dir, &pid);
+	const char *const counters = running ? config->run_dir : NULL;
 
 	if (host_find_interface(interface, &port, err) != 0 ||
 	    oneway_scene_look(&scene, interface, port.index, running, pid, err) != 0)
 		return -1;
 	/* 0: the packet socket; 1, 2: AF_XDP */
-	scene.xdp = counter(config, running, "sender", "af_xdp") - 1 < 2;
+	scene.xdp = stats_ask(counters, "sender", "af_xdp") - 1 < 2;
 	oneway_judge_link(report, &scene, "sender", false);
 	oneway_judge_calls(report, &scene, "sender", "call that receives");
 	oneway_judge_others(report, &scene, true);
@@ -45,7 +30,7 @@ static int look(const struct tx_config *config, struct oneway_report *report,
 	oneway_look_at_rule(report, interface, ONEWAY_INGRESS);
 	oneway_look_at_nic(report, "", interface);
 	oneway_look_at_counter(report, interface, "rx_packets", "received",
-			       counter(config, running, "supervisor", "port_received"));
+			       stats_ask(counters, "supervisor", "port_received"));
 	return 0;
 }
 
@@ -64,18 +49,8 @@ int cmd_oneway(const struct tx_options *options)
 		tx_parse_free(parse);
 		return err.code;
 	}
-	if (options->json) {
-		/* the name holds no character that JSON would want escaped, by its judge */
-		(void)printf(
-			"{\"daemon\":\"katamichi-tx\",\"interface\":\"%s\",\"checks\":",
-			parse->config.interface);
-		oneway_print_json(&report, stdout);
-		(void)printf("}\n");
-	} else {
-		(void)printf("katamichi-tx: may receive nothing by %s\n",
-			     parse->config.interface);
-		oneway_print(&report, stdout);
-	}
+	oneway_tell(&report, "katamichi-tx", "may receive nothing by",
+		    parse->config.interface, options->json);
 	tx_parse_free(parse);
 	return oneway_exit_code(&report);
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -226,6 +227,22 @@ bool stats_find(const struct stats_map *map, const char *role, const char *name,
 		}
 	}
 	return false;
+}
+
+uint64_t stats_ask(const char *run_dir, const char *role, const char *name)
+{
+	char path[PATH_MAX];
+	struct stats_map map = {0};
+	uint64_t value = UINT64_MAX;
+
+	if (!run_dir ||
+	    snprintf(path, sizeof(path), "%s/stats", run_dir) >= (int)sizeof(path) ||
+	    stats_map_ro(&map, path, NULL) != 0)
+		return UINT64_MAX;
+	if (!stats_find(&map, role, name, &value))
+		value = UINT64_MAX;
+	stats_unmap(&map);
+	return value;
 }
 
 void stats_print_text(const struct stats_map *map, FILE *out)

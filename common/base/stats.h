@@ -124,6 +124,10 @@ static inline void stats_max(struct stats_writer *w, uint32_t id, uint64_t value
 bool stats_find(const struct stats_map *map, const char *role, const char *name,
 		uint64_t *value);
 
+/* The same of the page in RUN_DIR, mapped for the moment. UINT64_MAX: RUN_DIR is NULL, or there is
+ * no page or no such counter. */
+uint64_t stats_ask(const char *run_dir, const char *role, const char *name);
+
 /* Everything, bounded and cleaned, to out: "role.name value" lines, or one JSON object
  * {"role": {"pid": .., "starts": .., "counters": {"name": value}}}. */
 void stats_print_text(const struct stats_map *map, FILE *out);

@@ -74,6 +74,20 @@ void oneway_print_json(const struct oneway_report *report, FILE *out)
 	(void)fputc(']', out);
 }
 
+void oneway_tell(const struct oneway_report *report, const char *daemon,
+		 const char *promise, const char *interface, bool json)
+{
+	if (!json) {
+		(void)printf("%s: %s %s\n", daemon, promise, interface);
+		oneway_print(report, stdout);
+		return;
+	}
+	(void)printf("{\"daemon\":\"%s\",\"interface\":\"%s\",\"checks\":", daemon,
+		     interface);
+	oneway_print_json(report, stdout);
+	(void)printf("}\n");
+}
+
 int oneway_exit_code(const struct oneway_report *report)
 {
 	int code = EX_OK;

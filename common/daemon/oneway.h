@@ -47,6 +47,11 @@ void oneway_by_hand(struct oneway_report *report, const char *fmt, ...) KM_PRINT
 void oneway_print(const struct oneway_report *report, FILE *out);
 void oneway_print_json(const struct oneway_report *report, FILE *out);
 
+/* The whole answer on stdout: DAEMON, what it PROMISEs of INTERFACE, and the report. INTERFACE is
+ * plain (host_name_is_plain()): nothing in it that JSON would want escaped. */
+void oneway_tell(const struct oneway_report *report, const char *daemon,
+		 const char *promise, const char *interface, bool json);
+
 /* EX_DATAERR when a line failed, else EX_UNAVAILABLE when one is unknown, else EX_OK. */
 int oneway_exit_code(const struct oneway_report *report);
 

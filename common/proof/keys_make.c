@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 #include "keys_make.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,4 +63,25 @@ void keys_make_print(const struct keys_save *save, const uint8_t pk[32])
 			     keys_day_format(day, save->facts.expires_day));
 	if (save->facts.environment)
 		(void)printf("environment  %u\n", save->facts.environment);
+}
+
+int keys_make_run(struct keys_save *save, bool locked, const char *pass_file,
+		  int (*make)(const struct keys_save *save, struct km_err *err),
+		  struct km_err *err)
+{
+	struct keys_pass *pass;
+	int rc;
+
+	if (!locked)
+		return make(save, err);
+	pass = sodium_malloc(sizeof(*pass));
+	if (!pass)
+		return km_err_set(err, EX_OSERR, "no locked memory for a passphrase");
+	save->pass = pass;
+	rc = keys_pass_new(pass, pass_file, err);
+	if (rc == 0)
+		rc = make(save, err);
+	save->pass = NULL;
+	sodium_free(pass);
+	return rc;
 }

@@ -13,6 +13,12 @@ bool keys_make_public_path(char *out, size_t len, const char *key);
 KM_MUST_CHECK int keys_make_facts(struct keys_facts *facts, const char *expires,
 				  uint16_t environment, uint32_t today, struct km_err *err);
 
+/* Runs MAKE with SAVE; where LOCKED with a new passphrase, from PASS_FILE or else asked for. */
+KM_MUST_CHECK int keys_make_run(struct keys_save *save, bool locked, const char *pass_file,
+				int (*make)(const struct keys_save *save,
+					    struct km_err *err),
+				struct km_err *err);
+
 /* What was made, for the one who made it. */
 void keys_make_print(const struct keys_save *save, const uint8_t pk[32]);
 

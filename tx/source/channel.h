@@ -51,7 +51,7 @@ KM_MUST_CHECK int channel_open(struct channel *channel, struct lane_out *out,
 			       uint64_t rate_bps, struct km_err *err);
 void channel_close(struct channel *channel);
 
-/* A channel of a worker (block_init_room()), and whom it helps for now: depth_max bounds its
+/* A channel of a worker (block_init_room()), and whom its present job helps: depth_max bounds its
  * windows. A worker has the close records of it (block.untold). */
 KM_MUST_CHECK int channel_open_room(struct channel *channel, struct lane_out *out,
 				    struct counts *counts, uint32_t symbol, size_t pool,
