@@ -19,6 +19,7 @@ from harness.tap import Skip  # noqa: E402
 
 import costs  # noqa: E402
 import latency  # noqa: E402
+import lean  # noqa: E402
 import limit  # noqa: E402
 import links  # noqa: E402
 import losses  # noqa: E402
@@ -41,7 +42,8 @@ PARTS = (
     ("small", "small files and a real tree", transfers.small_part, 10, 90),
     ("latency", "latency of messages", latency.part, 4, 60),
     ("loss", "what is left of losses", losses.part, 10, 60),
-    ("cost", "cost by size and count", costs.part, 12, 360),
+    ("cost", "cost by size and count", costs.part, 12, 340),
+    ("lean", "little memory", lean.part, 4, 20),
     ("udpcast", "udpcast as a yardstick", yardstick.part, 9, 60),
 )
 
@@ -81,7 +83,10 @@ def show(row):
 
 def run(args, bench):
     rows = Rows(show)
-    begin = planned = time.monotonic()
+    begin = time.monotonic()
+    bench.touch_memory()
+    planned = time.monotonic()
+    print(f"memory touched beforehand ({planned - begin:.1f} s)")
     for name, what, part, quick, full in PARTS:
         if name not in args.only:
             continue

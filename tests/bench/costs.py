@@ -16,7 +16,7 @@ from harness.procs import Died
 
 import product
 import setting
-from transfers import Course
+from transfers import WARM_BYTES, Course
 
 MTU, REGIME = 9000, "A"
 SIZES = (("1KiB", 1 << 10), ("64KiB", 64 << 10), ("1MiB", 1 << 20), ("16MiB", 16 << 20),
@@ -85,14 +85,15 @@ def at_once(course, staged):
             return carried
 
 
-def by_channels(rows, bench, path, rate, channels):
+def by_channels(rows, bench, path, rate, warm, channels):
     """One file in each channel at once; from the first claim to the last name visible. Many
     channels share the receiver's pool: their windows are as deep as leaves room for all."""
     depth = {"fec_depth": max(1, min(63, POOL_DEPTH // channels))}
     staged = [product.stage_file(bench, f"channel{i}", CHANNELS_BYTES // channels)
               for i in range(channels)]
     name = f"cost.channels.{channels}"
-    with Course(bench, path, "ethernet", rate, channels=channels, channel=depth) as course:
+    with Course(bench, path, "ethernet", rate, warm, channels=channels,
+                channel=depth) as course:
         carried = at_once(course, staged)
     for one in staged:
         product.forget(one)
@@ -111,8 +112,9 @@ def part(rows, bench):
     counts = [n for n in COUNTS if not bench.quick or n <= QUICK_COUNT]
     channels = [n for n in CHANNELS if not bench.quick or n <= QUICK_CHANNELS]
     left = len(sizes) + len(counts) + len(channels)
+    warm = product.stage_file(bench, "warm", WARM_BYTES)
     with netns.Path(mtu=MTU, regime=REGIME, emulator=False) as path:
-        with Course(bench, path, "ethernet", rate) as course:
+        with Course(bench, path, "ethernet", rate, warm=warm) as course:
             for name, size in sizes:
                 bench.begin_item(left)
                 left -= 1
@@ -124,4 +126,5 @@ def part(rows, bench):
         for count in channels:
             bench.begin_item(left)
             left -= 1
-            by_channels(rows, bench, path, rate, count)
+            by_channels(rows, bench, path, rate, warm, count)
+    product.forget(warm)
