@@ -26,6 +26,7 @@ import losses  # noqa: E402
 import pacing  # noqa: E402
 import plots  # noqa: E402
 import prims  # noqa: E402
+import scaling  # noqa: E402
 import setting  # noqa: E402
 import transfers  # noqa: E402
 import yardstick  # noqa: E402
@@ -37,12 +38,13 @@ PARTS = (
     ("link", "the raw link", links.part, 16, 100),
     ("prim", "primitives", prims.part, 12, 70),
     ("pacer", "the pacer", pacing.part, 8, 30),
-    ("file", "one large file", transfers.files_part, 80, 520),
+    ("file", "one large file", transfers.files_part, 72, 510),
     ("limit", "the speed of light", limit.part, 1, 1),
     ("small", "small files and a real tree", transfers.small_part, 10, 90),
     ("latency", "latency of messages", latency.part, 4, 60),
     ("loss", "what is left of losses", losses.part, 10, 60),
-    ("cost", "cost by size and count", costs.part, 12, 340),
+    ("cost", "cost by size and count", costs.part, 12, 310),
+    ("scaling", "workers of tx", scaling.part, 8, 40),
     ("lean", "little memory", lean.part, 4, 20),
     ("udpcast", "udpcast as a yardstick", yardstick.part, 9, 60),
 )

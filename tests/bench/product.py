@@ -41,12 +41,13 @@ class Unsupported(Exception):
 
 
 class Product:
-    """Both daemons on PATH; a context manager. TX, RX: keys of the configurations; SECTIONS:
+    """Both daemons on PATH (RX_RUNS: or only that of tx); a context manager. TX, RX: keys of the configurations; SECTIONS:
     further sections of both, {section: (keys of tx, keys of rx)}; CHANNEL: keys of every
     channel of both."""
 
     def __init__(self, bench, path, framing, rate="40 Gbit/s", channels=1, tx=None,
-                 rx=None, sections=None, channel=None):
+                 rx=None, sections=None, channel=None, rx_runs=True):
+        self.rx_runs = rx_runs
         self.bench, self.path, self.framing = bench, path, framing
         self.rate = rate
         self.count = 0
@@ -81,9 +82,11 @@ class Product:
     def __enter__(self):
         self.diode.__enter__()
         try:
-            self.diode.start_rx()
+            if self.rx_runs:
+                self.diode.start_rx()
             self.diode.start_tx()
-            self.diode.wait(lambda: self.diode.counters("rx").get("decode.sessions_live"), 30,
+            if self.rx_runs:
+                self.diode.wait(lambda: self.diode.counters("rx").get("decode.sessions_live"), 30,
                             "a session at the receiver")
         except BaseException as error:
             self.diode.__exit__(type(error), error, None)
@@ -104,7 +107,7 @@ class Product:
         files = listing(staged)
         want = sum(file.size for file in files)
         before = self._before()
-        roles = self._cpu()
+        roles = self.cpu()
         claim = Claim([staged, *folders(staged)] if os.path.isdir(staged)
                       else [self.diode.spool(channel)])
         target = os.path.join(self.diode.spool(channel), name)
@@ -117,7 +120,7 @@ class Product:
             note = str(error).split("\n", 1)[0]
         claim.close()
         wire = stats.counters(self.path.tx)["tx_bytes"] - wire
-        cpu = {role: value - roles.get(role, 0) for role, value in self._cpu().items()}
+        cpu = {role: value - roles.get(role, 0) for role, value in self.cpu().items()}
         rss = self._rss()
         published = os.path.join(self.diode.tree(channel), name)
         end = None if note else self._last_change(published, files)
@@ -234,10 +237,13 @@ class Product:
 
     def _roles(self):
         for side, process in (("tx", self.diode.tx), ("rx", self.diode.rx)):
+            if not process:
+                continue
             for role, pid in process.roles().items():
                 yield f"{side}.{role}", pid
 
-    def _cpu(self):
+    def cpu(self):
+        """{role: processor seconds since its start}"""
         found = {}
         for role, pid in self._roles():
             with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:

@@ -95,7 +95,7 @@ class Setting:
                         if line.startswith("MemAvailable"))
         place = os.path.join(self.work, "touched")
         with open(place, "wb", buffering=0) as file:
-            for _ in range(min((4 if self.quick else 12) * GIB, free // 2) // MIB):
+            for _ in range(min((2 if self.quick else 12) * GIB, free // 2) // MIB):
                 file.write(b"\x5a" * MIB)
         os.unlink(place)
 
