@@ -48,6 +48,9 @@ int shm_reopen_ro(int fd, struct km_err *err)
 	if (ro < 0)
 		return km_err_set_errno(err, EX_OSERR, "shared memory: reopen %s read-only",
 					path);
+	/* In a user namespace that does not know the number it stays ours, mode 0600. */
+	if (geteuid() == 0)
+		(void)!fchown(fd, SHM_NOBODY, SHM_NOBODY);
 	return ro;
 }
 

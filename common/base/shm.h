@@ -33,8 +33,11 @@ KM_MUST_CHECK int shm_create(const char *name, size_t len, struct km_err *err);
 
 /*
  * A second descriptor of the same memory that can only be mapped read-only; the caller's.
- * Needs /proc (the supervisor has it).
+ * Needs /proc (the supervisor has it). Where we are root the memory is given to SHM_NOBODY
+ * then: a role that is root by number and without capabilities is not its owner, and cannot
+ * reopen it for writing.
  */
+#define SHM_NOBODY 4294967294u /* nobody has it: the highest that is a user's */
 KM_MUST_CHECK int shm_reopen_ro(int fd, struct km_err *err);
 
 /*

@@ -63,6 +63,9 @@ static int publish_map(struct publish_fds *fds, struct km_err *err)
 		return km_err_prefix(err, "window segment");
 	if (stats_map_rw(&fds->stats, RX_FD_STATS, err) != 0)
 		return km_err_prefix(err, "counters page");
+	/* We may cut files short: with the descriptor, the page too, which would kill all who
+	 * write to it (SIGBUS), the supervisor first. */
+	(void)close(RX_FD_STATS);
 	return 0;
 }
 

@@ -169,6 +169,9 @@ static int set_up(struct source_role *r, struct role_ctx *ctx, struct km_err *er
 	    stats_claim(&r->stats_map, &r->stats, TX_STATS_SOURCE, "source", count_names,
 			KM_COUNT(count_names), err) != 0)
 		return -1;
+	/* We may cut files short: with the descriptor, the page too, which would kill all who
+	 * write to it (SIGBUS), the supervisor first. */
+	(void)close(TX_FD_STATS);
 	setup.index = r->index.p;
 	setup.slots = r->slots.p;
 	for (unsigned i = 0; i < r->config.datagrams; i++)
