@@ -185,6 +185,20 @@ void log_write_limited(struct log_limit *limit, int level, enum event event,
 	va_end(args);
 }
 
+void log_write_rated(struct log_limit *limit, const struct log_rate *rate, int level,
+		     enum event event, const char *fmt, ...)
+{
+	uint64_t suppressed;
+	va_list args;
+
+	if (level > log_get_level() || !log_limit_pass(limit, clock_mono_ns(), rate->burst,
+						       rate->interval_ns, &suppressed))
+		return;
+	va_start(args, fmt);
+	log_vwrite(level, event, suppressed, fmt, args);
+	va_end(args);
+}
+
 /* Quoted form of the character at p: its length in *out_len, bytes consumed returned. */
 static size_t log_quote_one(const uint8_t *p, size_t n, char out[5], size_t *out_len)
 {

@@ -96,6 +96,14 @@ void log_write(int level, enum event event, const char *fmt, ...) KM_PRINTF(3, 4
 void log_write_limited(struct log_limit *limit, int level, enum event event,
 		       const char *fmt, ...) KM_PRINTF(4, 5);
 
+/* The same at most `burst` times in `interval_ns`, for lines of which each names something. */
+struct log_rate {
+	uint32_t burst;
+	uint64_t interval_ns;
+};
+void log_write_rated(struct log_limit *limit, const struct log_rate *rate, int level,
+		     enum event event, const char *fmt, ...) KM_PRINTF(5, 6);
+
 /* The pure part: whether a line may go at now_ns; *suppressed = lines swallowed before it. */
 bool log_limit_pass(struct log_limit *limit, uint64_t now_ns, uint32_t burst,
 		    uint64_t interval_ns, uint64_t *suppressed);

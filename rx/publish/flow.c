@@ -25,6 +25,10 @@
 /* No byte for so long: whatever was on the way has come. */
 #define FLOW_QUIET_NS UINT64_C(1000000000)
 
+/* Lines that name one object or manifest each: far more than honest damage makes, and a bound
+ * for a decode that was broken into. */
+static const struct log_rate flow_named = {1000, UINT64_C(100000000000)};
+
 /* A manifest is repeated after 1 s: missing is what is still missing after 5. */
 #define FLOW_WATCH_NS UINT64_C(5000000000)
 
@@ -126,6 +130,7 @@ static void flow_sort_shelf(struct flow *flow)
 			flow_drop(flow, o, true);
 			continue;
 		}
+		shelf_count(&flow->shelf, o);
 		if (o->what == OBJECT_DATA)
 			ledger_note(&flow->ledger, o->chain, o->number);
 	}
@@ -336,6 +341,7 @@ bool flow_scan(struct flow *flow, uint64_t now_ns)
 /* Incomplete, and nothing comes any more: named once, with its holes. */
 static void flow_say_damaged(struct flow *flow, uint64_t now_ns)
 {
+	static struct log_limit limit;
 	char path[LOG_QUOTE_MAX(WIRE_PATH_MAX)];
 	struct object *o, *next = NULL;
 	size_t cursor = 0;
@@ -347,23 +353,26 @@ static void flow_say_damaged(struct flow *flow, uint64_t now_ns)
 		    now_ns - o->touched_ns < FLOW_QUIET_NS)
 			continue;
 		o->damaged = true;
-		log_event(EVENT_OBJECT_DAMAGED,
-			  "bytes are missing; a resend fills the holes channel=%s "
-			  "chain=%" PRIu64 " object=%" PRIu64 " path=%s have=%" PRIu64
-			  " size=%" PRIu64 " holes=%zu",
-			  flow->conf->name, o->chain, o->number,
-			  log_quote(path, sizeof(path),
-				    o->path ? o->path : (const uint8_t *)"",
-				    o->path ? o->path_len : 0),
-			  extents_total(&o->have), end,
-			  o->have.n + 1 - (extents_covers(&o->have, 0, 1) ? 1 : 0) -
-				  (extents_end(&o->have) == end ? 1 : 0));
+		log_write_rated(&limit, &flow_named, event_level(EVENT_OBJECT_DAMAGED),
+				EVENT_OBJECT_DAMAGED,
+				"bytes are missing; a resend fills the holes channel=%s "
+				"chain=%" PRIu64 " object=%" PRIu64 " path=%s have=%" PRIu64
+				" size=%" PRIu64 " holes=%zu",
+				flow->conf->name, o->chain, o->number,
+				log_quote(path, sizeof(path),
+					  o->path ? o->path : (const uint8_t *)"",
+					  o->path ? o->path_len : 0),
+				extents_total(&o->have), end,
+				o->have.n + 1 - (extents_covers(&o->have, 0, 1) ? 1 : 0) -
+					(extents_end(&o->have) == end ? 1 : 0));
 	}
 }
 
 /* Manifests announced FLOW_WATCH_NS ago and still not here: each range is said once. */
 static void flow_say_missing_manifests(struct flow *flow)
 {
+	static struct log_limit limit;
+
 	for (unsigned i = 0; i < flow->ledger.chains; i++) {
 		struct ledger_chain *c = flow->ledger.chain[i];
 		uint64_t from = 1, a, b, x, y;
@@ -372,10 +381,12 @@ static void flow_say_missing_manifests(struct flow *flow)
 			from = b;
 			if (!extents_hole(&c->told, a, b, &x, &y))
 				continue;
-			log_event(EVENT_MANIFEST_MISSING,
-				  "announced and not here channel=%s chain=%" PRIu64
-				  " manifests=%" PRIu64 "-%" PRIu64,
-				  flow->conf->name, c->id, a, b - 1);
+			log_write_rated(&limit, &flow_named,
+					event_level(EVENT_MANIFEST_MISSING),
+					EVENT_MANIFEST_MISSING,
+					"announced and not here channel=%s chain=%" PRIu64
+					" manifests=%" PRIu64 "-%" PRIu64,
+					flow->conf->name, c->id, a, b - 1);
 			(void)!extents_add(&c->told, a, b);
 		}
 		c->watched = c->manifests;

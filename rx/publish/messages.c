@@ -95,8 +95,13 @@ static void messages_write(struct messages *m, uint64_t now_ns)
 	m->len = 0;
 	if (!o || len == 0)
 		return;
+	if (!shelf_takes(&flow->shelf, o, m->at, m->at + len)) {
+		voice_add(m->voice, VOICE_REFUSED, 1);
+		return;
+	}
 	rc = shelf_ready(&flow->shelf, o) == 0 ? object_write(o, m->at, m->to, len)
 					       : KM_ERR_SYS;
+	shelf_count(&flow->shelf, o);
 	if (rc == KM_ERR_SYS) {
 		flow_write_failed(flow, o);
 		voice_add(m->voice, VOICE_HELD_BACK, 1);

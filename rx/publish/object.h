@@ -47,6 +47,7 @@ struct object {
 	size_t path_len;
 
 	struct extents have;
+	size_t counted;		/* of its ranges, in shelf_fds */
 	struct extents safe;	/* of these: on the disk, as far as known */
 	struct extents sync_of; /* what will be safe after the sync under way */
 	uint64_t hashed;	/* bytes from the start that the digest has seen */

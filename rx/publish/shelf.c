@@ -121,6 +121,19 @@ int shelf_ready(struct shelf *shelf, struct object *o)
 	return 0;
 }
 
+bool shelf_takes(const struct shelf *shelf, const struct object *o, uint64_t from,
+		 uint64_t to)
+{
+	return shelf->fds->ranges < SHELF_RANGES_MAX ||
+	       extents_touches(&o->have, from > 0 ? from - 1 : 0, to + 1);
+}
+
+void shelf_count(struct shelf *shelf, struct object *o)
+{
+	shelf->fds->ranges += o->have.n - o->counted;
+	o->counted = o->have.n;
+}
+
 void shelf_drop(struct shelf *shelf, struct object *o, bool unlink_part)
 {
 	struct object **at =
@@ -133,6 +146,7 @@ void shelf_drop(struct shelf *shelf, struct object *o, bool unlink_part)
 		*at = o->next;
 		shelf->count--;
 	}
+	shelf->fds->ranges -= o->counted;
 	shelf_close(shelf, o);
 	if (unlink_part && o->made) {
 		object_part_name(name, o->what, o->chain, o->number);

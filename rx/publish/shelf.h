@@ -21,9 +21,16 @@
 /* Part files open at once, over all channels; the process limit of 1,024 leaves room. */
 #define SHELF_FDS_MAX 256u
 
+/*
+ * Ranges of all objects together: 16 MiB, and up to as much again twice while they are synced. A
+ * decode that was broken into could else ask EXTENTS_MAX of them for each of SHELF_MAX objects.
+ */
+#define SHELF_RANGES_MAX (UINT32_C(1) << 20)
+
 struct shelf_fds {
 	struct object *newest, *oldest;
 	unsigned open, max;
+	size_t ranges; /* of all objects of all channels */
 };
 
 struct shelf {
@@ -47,6 +54,13 @@ struct object *shelf_add(struct shelf *shelf, enum object_what what, uint64_t ch
 
 /* Opens the part file if need be, closing another. -1 and errno. */
 KM_MUST_CHECK int shelf_ready(struct shelf *shelf, struct object *o);
+
+/* Whether bytes [from, to) of O may be taken: they join what is there, or one more range fits. */
+bool shelf_takes(const struct shelf *shelf, const struct object *o, uint64_t from,
+		 uint64_t to);
+
+/* To be called when the ranges of O have changed. */
+void shelf_count(struct shelf *shelf, struct object *o);
 
 /* Closes the descriptor of O; the object stays. */
 void shelf_close(struct shelf *shelf, struct object *o);

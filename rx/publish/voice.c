@@ -85,6 +85,20 @@ static void voice_link(struct voice *v, enum voice_link state, uint64_t since_ns
 	v->link_changed = true;
 }
 
+/*
+ * What decode says line by line, each with a name of its own: far above what an honest one has
+ * to say, and a log that is not filled by one that was broken into.
+ */
+#define VOICE_LINES 1000u
+#define VOICE_SESSION_LINES 100u
+#define VOICE_LINES_NS UINT64_C(100000000000)
+static const struct log_rate voice_named = {VOICE_LINES, VOICE_LINES_NS};
+static const struct log_rate voice_sessions = {VOICE_SESSION_LINES, VOICE_LINES_NS};
+
+/* A line of such a kind, which `limit_` stands for. */
+#define VOICE_LOG(limit_, rate_, event_, ...)                                              \
+	log_write_rated((limit_), (rate_), event_level(event_), (event_), __VA_ARGS__)
+
 /* Every range into the file; the log gets them at its own rate. */
 static void voice_lost(struct voice *v, const struct deliver_msg *m)
 {
@@ -109,6 +123,7 @@ static void voice_lost(struct voice *v, const struct deliver_msg *m)
 
 static void voice_session(struct voice *v, const struct deliver_msg *m)
 {
+	static struct log_limit limit;
 	char finger[KEYS_FINGERPRINT_MAX];
 
 	keys_fingerprint(finger, m->head);
@@ -119,7 +134,7 @@ static void voice_session(struct voice *v, const struct deliver_msg *m)
 	}
 	v->link_changed = true;
 	voice_link(v, VOICE_LINK_ALIVE, 0);
-	log_event(EVENT_SESSION_ACCEPTED,
+	VOICE_LOG(&limit, &voice_sessions, EVENT_SESSION_ACCEPTED,
 		  "a new session of the sender is accepted session=%08" PRIx32
 		  " epoch=%" PRIu64 " tx=%s",
 		  m->session, m->a, finger);
@@ -130,6 +145,7 @@ static bool voice_session_end(struct voice *v, const struct deliver_msg *m)
 	static const char *const why[] = {"", "the sender said farewell",
 					  "a newer session has taken its place",
 					  "the sender vanished without farewell"};
+	static struct log_limit limit;
 	char time[CLOCK_TEXT_MAX];
 
 	/* How a session ends that a newer one has followed says nothing about the sender. */
@@ -142,12 +158,13 @@ static bool voice_session_end(struct voice *v, const struct deliver_msg *m)
 	else if (m->a == 3 && current && v->count[VOICE_LINK_STATE] != VOICE_LINK_UNKNOWN)
 		voice_link(v, VOICE_LINK_UNKNOWN, clock_real_ns());
 	if (m->a == 3 && current)
-		log_event_at(LOG_WARNING, EVENT_SESSION_ENDED,
-			     "%s session=%08" PRIx32 " unknown_since=%s", why[m->a],
-			     m->session, clock_format(v->count[VOICE_UNKNOWN_SINCE], time));
+		log_write_rated(&limit, &voice_sessions, LOG_WARNING, EVENT_SESSION_ENDED,
+				"%s session=%08" PRIx32 " unknown_since=%s", why[m->a],
+				m->session,
+				clock_format(v->count[VOICE_UNKNOWN_SINCE], time));
 	else
-		log_event(EVENT_SESSION_ENDED, "%s session=%08" PRIx32, why[m->a],
-			  m->session);
+		VOICE_LOG(&limit, &voice_sessions, EVENT_SESSION_ENDED,
+			  "%s session=%08" PRIx32, why[m->a], m->session);
 	return true;
 }
 
@@ -180,10 +197,11 @@ static void voice_announce(struct voice *v, uint64_t verdict, uint64_t n)
 
 static void voice_silent(struct voice *v, const struct deliver_msg *m)
 {
+	static struct log_limit limit;
 	char time[CLOCK_TEXT_MAX];
 
 	voice_link(v, VOICE_LINK_UNKNOWN, m->b);
-	log_event(EVENT_LINK_SILENT,
+	VOICE_LOG(&limit, &voice_sessions, EVENT_LINK_SILENT,
 		  "nothing comes from the sender: its state is unknown since %s",
 		  clock_format(m->b, time));
 }
@@ -291,13 +309,16 @@ static void voice_count(struct voice *v, uint64_t alarm, uint64_t n)
 
 static bool voice_alarm(struct voice *v, const struct deliver_msg *m)
 {
+	static struct log_limit limit;
+
 	switch (m->a) {
 	case DELIVER_ALARM_SILENT:
 		voice_silent(v, m);
 		return true;
 	case DELIVER_ALARM_HEARD:
 		voice_link(v, VOICE_LINK_ALIVE, 0);
-		log_event(EVENT_LINK_HEARD, "the sender is heard again silent_ms=%" PRIu64,
+		VOICE_LOG(&limit, &voice_sessions, EVENT_LINK_HEARD,
+			  "the sender is heard again silent_ms=%" PRIu64,
 			  m->b / CLOCK_NS_PER_MS);
 		return true;
 	case DELIVER_ALARM_ANNOUNCE:
@@ -318,12 +339,14 @@ static bool voice_alarm(struct voice *v, const struct deliver_msg *m)
 /* What became of messages of a live channel. */
 static bool voice_live(const struct deliver_msg *m, const char *name)
 {
+	static struct log_limit lost, joined, closed;
+
 	if (m->a == 0 || m->a > m->b)
 		return false;
 	switch (m->chain) {
 	case DELIVER_LIVE_LOST:
 	case DELIVER_LIVE_SINK:
-		log_event(EVENT_LIVE_LOST,
+		VOICE_LOG(&lost, &voice_named, EVENT_LIVE_LOST,
 			  "messages were %s channel=%s session=%08" PRIx32 " first=%" PRIu64
 			  " last=%" PRIu64,
 			  m->chain == DELIVER_LIVE_LOST ? "lost on the link"
@@ -331,15 +354,15 @@ static bool voice_live(const struct deliver_msg *m, const char *name)
 			  name, m->session, m->a, m->b);
 		return true;
 	case DELIVER_LIVE_JOINED:
-		log_event(
-			EVENT_LIVE_JOINED,
+		VOICE_LOG(
+			&joined, &voice_sessions, EVENT_LIVE_JOINED,
 			"taken up in the middle; of the messages before, what an earlier "
 			"process of this receiver has not accounted for is lost channel=%s "
 			"session=%08" PRIx32 " first=%" PRIu64,
 			name, m->session, m->b + 1);
 		return true;
 	case DELIVER_LIVE_CLOSED:
-		log_event(EVENT_LIVE_CLOSED,
+		VOICE_LOG(&closed, &voice_sessions, EVENT_LIVE_CLOSED,
 			  "every message up to here is delivered or named channel=%s "
 			  "session=%08" PRIx32 " last=%" PRIu64,
 			  name, m->session, m->b);
@@ -351,6 +374,7 @@ static bool voice_live(const struct deliver_msg *m, const char *name)
 
 bool voice_tell(struct voice *v, const struct deliver_msg *m, const char *channel)
 {
+	static struct log_limit windows;
 	const char *name = channel ? channel : "?";
 
 	switch ((enum deliver_type)m->type) {
@@ -369,7 +393,7 @@ bool voice_tell(struct voice *v, const struct deliver_msg *m, const char *channe
 		return true;
 	case DELIVER_WINDOW:
 		voice_add(v, VOICE_WINDOWS_INCOMPLETE, 1);
-		log_event(EVENT_WINDOW_INCOMPLETE,
+		VOICE_LOG(&windows, &voice_named, EVENT_WINDOW_INCOMPLETE,
 			  "more was lost than can be repaired channel=%s stream=%u "
 			  "window=%" PRIu64 " missing_symbols=%" PRIu64 " blocks=%" PRIu64,
 			  name, m->stream, m->number, m->a, m->b);

@@ -481,3 +481,35 @@ Test(parts, a_flood_is_said_at_once_and_once_a_minute)
 	cr_assert(bout_note(&bout, 1, 900 * SECOND, &count));
 	cr_assert_eq(count, 1);
 }
+
+/* A decode that leaves holes everywhere: ranges are bounded over all objects and channels. */
+Test(publish_parts, ranges_of_all_objects_are_bounded)
+{
+	struct shelf_fds fds = {.max = 4};
+	struct shelf shelf[2];
+	struct km_err err = KM_ERR_INIT;
+	struct object *o, *full = NULL;
+
+	for (unsigned i = 0; i < 2; i++)
+		cr_assert_eq(shelf_init(&shelf[i], -1, &fds, SHELF_MAX, &err), 0);
+	for (unsigned i = 0; i < SHELF_RANGES_MAX / EXTENTS_MAX; i++) {
+		full = shelf_add(&shelf[i % 2], OBJECT_DATA, 1, i + 1);
+		cr_assert_not_null(full);
+		for (uint64_t r = 0; r < EXTENTS_MAX; r++) {
+			cr_assert(shelf_takes(&shelf[i % 2], full, 2 * r, 2 * r + 1));
+			cr_assert_eq(extents_add(&full->have, 2 * r, 2 * r + 1), KM_OK);
+			shelf_count(&shelf[i % 2], full);
+		}
+	}
+	o = shelf_add(&shelf[0], OBJECT_DATA, 2, 1);
+	cr_expect_not(shelf_takes(&shelf[0], o, 100, 110));
+	cr_expect(shelf_takes(&shelf[1], full, 1, 2), "it joins two");
+	cr_assert_eq(extents_add(&full->have, 1, 2), KM_OK);
+	shelf_count(&shelf[1], full);
+	cr_expect(shelf_takes(&shelf[0], o, 100, 110), "there is room for one");
+	shelf_drop(&shelf[1], full, false);
+	cr_expect_eq(fds.ranges, SHELF_RANGES_MAX - EXTENTS_MAX);
+	shelf_free(&shelf[0]);
+	shelf_free(&shelf[1]);
+	cr_expect_eq(fds.ranges, 0);
+}
