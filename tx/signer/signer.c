@@ -32,6 +32,10 @@
 	X(SIGNER_PEERS, "peer_keys")                                                       \
 	X(SIGNER_PEER_EXPIRES, "peer_expires_day") /* the first of them */
 
+/* A source that asked for sessions without end would drive the epoch ahead of the clock, and
+ * receivers would then have no floor to tell recordings by: no faster than the clock goes. */
+#define SIGNER_SESSION_NS CLOCK_NS_PER_SEC
+
 #define SIGNER_DAY_NS (UINT64_C(86400) * CLOCK_NS_PER_SEC)
 /* Often enough for what is said once a day. */
 #define SIGNER_WAKE_MS 3600000
@@ -46,6 +50,7 @@ struct signer {
 	uint16_t environment;
 	struct keys_watch watch;
 	struct epoch epoch;
+	uint64_t next_ns; /* no session before; monotonic */
 	struct cage cage;
 	struct stats_map stats_map;
 	struct stats_writer stats;
@@ -72,6 +77,8 @@ static int signer_session(void *ctx, struct ipc_msg *msg)
 
 	memcpy(&ask, msg->body, sizeof(ask));
 	memcpy(facts.config_digest, ask.config_digest, sizeof(facts.config_digest));
+	clock_sleep_until(s->next_ns);
+	s->next_ns = clock_mono_ns() + SIGNER_SESSION_NS;
 	facts.created_ns = clock_real_ns();
 	if (epoch_next(&s->epoch, facts.created_ns / CLOCK_NS_PER_SEC, &facts.epoch, &err) <
 	    0) {
