@@ -118,12 +118,19 @@ enum km_rc link_packet_send(struct link_packet *link, const struct iovec *frames
 			    unsigned n, unsigned *done)
 {
 	struct mmsghdr messages[LINK_PACKET_BATCH];
+	struct iovec pieces[LINK_PACKET_BATCH][2];
 	enum km_rc rc;
 
 	memset(messages, 0, sizeof(messages[0]) * n);
 	for (unsigned i = 0; i < n; i++) {
-		messages[i].msg_hdr.msg_iov = (struct iovec *)(uintptr_t)&frames[i];
-		messages[i].msg_hdr.msg_iovlen = 1;
+		struct iovec *piece = pieces[i];
+
+		if (link->head_len > 0)
+			*piece++ = (struct iovec){link->head, link->head_len};
+		piece->iov_base = (uint8_t *)frames[i].iov_base + link->head_len;
+		piece->iov_len = frames[i].iov_len - link->head_len;
+		messages[i].msg_hdr.msg_iov = pieces[i];
+		messages[i].msg_hdr.msg_iovlen = (size_t)(piece - pieces[i]) + 1;
 	}
 	*done = 0;
 	while (*done < n) {

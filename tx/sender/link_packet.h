@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 
 #include "km_err.h"
+#include "wire_limits.h"
 
 #define LINK_PACKET_BATCH 32u
 
@@ -28,6 +29,10 @@ struct link_packet {
 	uint32_t sndbuf;  /* what the kernel granted, its own doubling taken off */
 	uint64_t enobufs; /* frames the device refused and that were sent again */
 	uint64_t heard;	  /* frames ever queued to this socket: must stay 0 */
+	/* What every frame begins with, whatever stands in its first bytes: who fills the slots does
+	 * not choose to whom a frame goes, or as what. head_len 0: frames are sent as they are. */
+	uint8_t head[WIRE_ETHER_VLAN_LEN];
+	uint32_t head_len;
 };
 
 /* Open and lock down. Needs CAP_NET_RAW; EX_NOPERM, EX_UNAVAILABLE (no such
@@ -37,7 +42,7 @@ KM_MUST_CHECK int link_packet_open(struct link_packet *link, const char *interfa
 void link_packet_close(struct link_packet *link);
 
 /*
- * Hand N <= LINK_PACKET_BATCH whole frames to the kernel, in order. Blocks while
+ * Hand N <= LINK_PACKET_BATCH whole frames, longer than head_len, to the kernel, in order. Blocks while
  * the send buffer is full. ENOBUFS means that exactly this frame is gone: it is sent
  * again after a short sleep, and counted.
  *

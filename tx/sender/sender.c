@@ -157,6 +157,8 @@ static int sender_open_xdp(struct sender *s, struct km_err *err)
 		return 0;
 	}
 	s->is_xdp = true;
+	memcpy(s->xdp.frames.head, s->link.head, sizeof(s->link.head));
+	s->xdp.frames.head_len = s->link.head_len;
 	stats_set(&s->stats, SENDER_XDP, s->xdp.zero_copy ? 2 : 1);
 	log_event(EVENT_LINK_BACKEND, "AF_XDP, %s interface=%s",
 		  s->xdp.zero_copy ? "zero-copy" : "copying, as `backend` asks",
@@ -187,6 +189,10 @@ static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *
 				  s->config.interface, s->link.mtu, s->config.mtu,
 				  s->config.interface, s->config.mtu);
 	sender_open_udp(s);
+	if (!s->is_udp) {
+		tx_config_link_header(&s->config, s->link.head);
+		s->link.head_len = tx_config_link_header_len(&s->config);
+	}
 	if (sender_open_xdp(s, err) < 0)
 		return -1;
 	if (sandbox_drop_caps(0, &ctx->sandbox, err) < 0)
@@ -241,7 +247,7 @@ static enum km_rc sender_hand_over(struct sender *s, const struct iovec *frames,
 static int sender_gather(struct sender *s, struct ring *ring, uint64_t allowance,
 			 struct iovec *frames, bool *announce)
 {
-	const uint32_t least = s->is_udp ? WIRE_HEADER_LEN : WIRE_ETHER_LEN;
+	const uint32_t least = s->link.head_len + WIRE_HEADER_LEN;
 	uint64_t first, bytes = 0;
 	uint32_t n, used = 0;
 

@@ -37,6 +37,8 @@ bool xdp_frames_put(struct xdp_frames *f, const struct iovec *frame)
 
 		f->out[at] = 1;
 		memcpy(f->umem + (size_t)at * f->chunk, from, len);
+		if (from == frame->iov_base)
+			memcpy(f->umem + (size_t)at * f->chunk, f->head, f->head_len);
 		desc->addr = (uint64_t)at * f->chunk;
 		desc->len = len;
 		from += len;

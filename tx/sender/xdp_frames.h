@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "wire_limits.h"
 #include "xsk_ring.h"
 
 struct xdp_frames {
@@ -26,6 +27,9 @@ struct xdp_frames {
 	uint32_t n_free;
 	uint8_t *out;	     /* for each chunk: the kernel has it */
 	uint64_t violations; /* completions that cannot be */
+	/* What every frame begins with, as in link_packet.h; set after init. */
+	uint8_t head[WIRE_ETHER_VLAN_LEN];
+	uint32_t head_len;
 };
 
 /* Bytes of the private memory that xdp_frames_init() wants, aligned to 8. */

@@ -12,7 +12,8 @@
  * released it, which means that the kernel
  * took the frame (or, with more than one link, that every link took or skipped it).
  * Frames of a lane leave in the order of the ring. The sender never looks into
- * a frame; what it needs stands in the descriptor, which it reads once.
+ * a frame; what it needs stands in the descriptor, which it reads once. The Ethernet
+ * header that leaves is the sender's own, not that of the slot.
  */
 #ifndef LANE_H
 #define LANE_H

@@ -223,3 +223,20 @@ Test(xdp_frames, by_chance)
 	}
 	cr_assert_eq(f.violations, 0);
 }
+
+/* The first bytes are the sender's, whatever the slot holds. */
+Test(xdp_frames, head_is_ours)
+{
+	struct xdp_frames f = frames_begin();
+	uint8_t bytes[CHUNK + 100], got[2 * CHUNK];
+	const struct iovec one = {bytes, sizeof(bytes)};
+
+	memset(bytes, 0xee, sizeof(bytes));
+	memset(f.head, 0x11, sizeof(f.head));
+	f.head_len = 18;
+	cr_assert(xdp_frames_put(&f, &one));
+	xdp_frames_submit(&f);
+	cr_assert_eq(take(got), sizeof(bytes));
+	cr_expect_arr_eq(got, f.head, 18);
+	cr_expect_arr_eq(got + 18, bytes + 18, sizeof(bytes) - 18);
+}
