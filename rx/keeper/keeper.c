@@ -233,6 +233,12 @@ static int keeper_floors(struct keeper *k, const struct ask *ask)
 {
 	if (ask->lanes > WIRE_LANES_MAX)
 		return -1;
+	/* Lanes that cannot be would take the room of those that are, and one past the highest
+	 * number would be the lowest: both would lower a floor. */
+	for (uint32_t i = 0; i < ask->lanes; i++)
+		if (ask->floor[i].lane >= WIRE_LANES_MAX ||
+		    ask->floor[i].seq >= WIRE_LANE_FRAMES_MAX)
+			return -1;
 	for (uint32_t i = 0; i < ask->lanes; i++)
 		k->dirty |= floors_raise(&k->floors, ask->session, ask->floor[i].lane,
 					 ask->floor[i].seq);

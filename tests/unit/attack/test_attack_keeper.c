@@ -217,6 +217,12 @@ Test(attack_keeper, wild_questions_end_the_pair, .init = set_up, .fini = tear_do
 	put(&bad), broke("lanes");
 	bad.lanes = UINT32_MAX;
 	put(&bad), broke("lanes of 4 G");
+	bad = (struct ask){.type = ASK_FLOORS, .lanes = 1};
+	bad.floor[0].lane = WIRE_LANES_MAX;
+	put(&bad), broke("a lane that cannot be");
+	bad = (struct ask){.type = ASK_FLOORS, .lanes = WIRE_LANES_MAX};
+	bad.floor[WIRE_LANES_MAX - 1].seq = UINT64_MAX; /* the next one is 0 */
+	put(&bad), broke("a number that cannot be");
 	atomic_store(&page->head, UINT64_C(1) << 40);
 	bell_ring(&ask_bells(map.p)->keeper);
 	broke("index");
@@ -318,7 +324,7 @@ Test(attack_keeper, floors_only_rise, .init = set_up, .fini = tear_down)
 	raise.floor[0].seq = 5; /* back */
 	put(&raise);
 	raise.session++; /* no such session */
-	raise.floor[0].seq = UINT64_MAX;
+	raise.floor[0].seq = WIRE_LANE_FRAMES_MAX - 1;
 	put(&raise);
 	attack_stop(&keeper);
 	f = stored();
