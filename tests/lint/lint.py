@@ -250,10 +250,31 @@ def links_lead_somewhere():
                 yield f"{path}: link to {target}, which is nowhere"
 
 
+def threats_name_their_tests():
+    """Every row of a wall, an argument or an interface names tests, and they exist."""
+    text = read("docs/threat-model.md")
+    tests = {f"{suite}::{name}" for path in files("tests", ends=(".c",))
+             for suite, name in re.findall(r"^Test\((\w+),\s*(\w+)", read(path), re.M)}
+    tests |= {f"{os.path.basename(path)}::{name}" for path in files("tests", ends=(".py",))
+              for name in re.findall(r"^def (\w+)", read(path), re.M)}
+    named = re.findall(r"`([\w.]+::\w+)`", text)
+    for name in sorted(set(named) - tests):
+        yield f"docs/threat-model.md: there is no test {name}"
+    for path in sorted(set(re.findall(r"`((?:docs|tests|scripts)/[\w./-]+)`", text))):
+        if not os.path.exists(os.path.join(ROOT, path)):
+            yield f"docs/threat-model.md: there is no file {path}"
+    if len(named) < 100:
+        yield f"docs/threat-model.md: {len(named)} tests are named: the form has changed"
+    for row in re.findall(r"^\| (?:[SW]\d+ |[\w, ]+ → ).*", text, re.M):
+        if "::" not in row and "`tests/" not in row and "from → to" not in row:
+            yield f"docs/threat-model.md: a claim without a test: {row[:60]}"
+
+
 CHECKS = (top_level, length_of_files, length_of_functions, first_line, numbered_labels,
           unfinished, include_walls, include_cycles, fec_knows_only_libc,
           sender_cannot_receive, decode_has_no_write_path, events_are_documented,
-          limits_are_documented, decisions_are_listed, links_lead_somewhere)
+          limits_are_documented, decisions_are_listed, links_lead_somewhere,
+          threats_name_their_tests)
 
 
 def main():

@@ -326,6 +326,9 @@ Test(attack_keeper, floors_only_rise, .init = set_up, .fini = tear_down)
 	raise.session++; /* no such session */
 	raise.floor[0].seq = WIRE_LANE_FRAMES_MAX - 1;
 	put(&raise);
+	while (ring_ready(&questions) <
+	       (int64_t)ASK_SLOTS) /* a stop does not wait for them */
+		clock_sleep_until(clock_mono_ns() + CLOCK_NS_PER_MS / 10);
 	attack_stop(&keeper);
 	f = stored();
 	cr_assert_eq(f.count, 1);
