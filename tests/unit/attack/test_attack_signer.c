@@ -166,6 +166,7 @@ Test(attack_signer, no_announce_by_the_manifest_oracle, .init = set_up, .fini = 
 	const struct session_facts facts = {.environment = 7, .epoch = UINT64_MAX / 2};
 	struct sign_manifest answer;
 	struct announce a;
+	uint8_t hash[MINISIG_HASH_LEN];
 	size_t len = 0, body;
 
 	/* an announce as source would like one: of a far epoch, with a secret that it knows */
@@ -176,6 +177,13 @@ Test(attack_signer, no_announce_by_the_manifest_oracle, .init = set_up, .fini = 
 	body = len - 64;
 	memcpy(told, domain, sizeof(domain));
 	memcpy(told + sizeof(domain), forged, body);
+	/* its hash, as a manifest's is signed */
+	minisig_hash(hash, told, sizeof(domain) + body);
+	answer = signature(hash, "", 0);
+	memcpy(forged + body, answer.sig, 64);
+	cr_expect_eq(session_announce_check(&a, forged, len, &identity.pub, 1),
+		     KM_ERR_AUTH);
+	/* and every piece of it, as hash and as comment */
 	for (size_t at = 0; at + 64 < sizeof(domain) + body; at += 8) {
 		const size_t rest = sizeof(domain) + body - at;
 		const uint32_t n =
