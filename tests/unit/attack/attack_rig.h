@@ -45,7 +45,14 @@ void attack_stop(struct attack_role *role);
 /* Lines of its log that hold `text`, all for "". Forgets nothing. */
 unsigned attack_lines(const struct attack_role *role, const char *text);
 
-/* Resident memory of the process now, bytes. */
+/* What a sanitizer keeps of freed memory: nothing is said about growth within it. */
+#ifdef __SANITIZE_ADDRESS__
+#define ATTACK_SLACK (UINT64_C(400) << 20)
+#else
+#define ATTACK_SLACK UINT64_C(0)
+#endif
+
+/* Private memory of the process now, bytes. */
 uint64_t attack_memory(const struct attack_role *role);
 
 /* Frees what is left; kills the process if it still runs. */
