@@ -36,7 +36,8 @@ def run(command, **more):
 def build(folder, env, options, names):
     if not (folder / "build.ninja").is_file():
         run(["meson", "setup", *options, folder, ROOT], env={**os.environ, **env})
-    run(["meson", "compile", "-C", folder, *names])
+    # ninja, which sets the folder up again when a target is new; meson would not know it
+    run(["ninja", "-C", folder, *(f"tests/fuzz/{n}" for n in names)])
 
 
 # ---- fuzzing ------------------------------------------------------------------------------

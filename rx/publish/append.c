@@ -60,6 +60,7 @@ static size_t append_scan_chunk(struct append_scan *scan, uint64_t base, const u
 		} else if (scan->fn &&
 			   scan->fn(scan->ctx, base + used, row, len - APPEND_HEAD) != 0) {
 			scan->stopped = true;
+			break;
 		}
 		used += len;
 	}

@@ -33,7 +33,8 @@ struct append {
 
 /*
  * Called for each row in order; `at` is what append_get() takes. Non-zero ends the
- * reading.
+ * reading: this row makes no sense, and append_open() cuts it off with all behind it, or what
+ * is written later would never be read. So never for want of memory.
  */
 typedef int append_row_fn(void *ctx, uint64_t at, const uint8_t *row, size_t len);
 

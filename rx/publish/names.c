@@ -123,10 +123,8 @@ static int names_load(void *ctx, uint64_t at, const uint8_t *row, size_t len)
 
 	if (!names_decode(&decoded, &path, &path_len, row, len))
 		return 1;
-	if (names_index(names, path, path_len, at) == 0)
-		return 0;
-	names->bad = true;
-	return 1;
+	names->bad |= names_index(names, path, path_len, at) != 0;
+	return 0;
 }
 
 static int names_start(struct names *names, struct km_err *err)
@@ -151,6 +149,9 @@ int names_open(struct names *names, int dir, struct km_err *err)
 		goto fail;
 	if (append_open(&log, dir, NAMES_FILE, NAMES_MAGIC, names_load, names, err) != 0)
 		goto fail;
+	names->log.good =
+		log.good; /* less when a row made no sense: then the file ends there */
+	names->log.cut += log.cut;
 	append_close(&log);
 	if (!names->bad)
 		return 0;

@@ -4,7 +4,8 @@
  * every compiler, not only where libFuzzer is. Each file comes again with one allocation
  * after another refused, where the target has any (fuzz_alloc.h). Then it changes each file a
  * little, with a seed (KM_SEED), so that an ordinary test run looks beside the corpus too;
- * KM_FUZZ_CHANGES says how often (0: the corpus alone, for its coverage).
+ * KM_FUZZ_CHANGES says how often (0: the corpus alone, for its coverage), KM_FUZZ_REFUSED how
+ * many allocations of a file are refused.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -25,7 +26,7 @@
 #define REFUSED_MAX 64u	     /* per file */
 #define HEAP_KEPT (64 << 20) /* bytes that an input may take without new pages */
 
-static unsigned long files, inputs, changes = CHANGES;
+static unsigned long files, inputs, changes = CHANGES, refused = REFUSED_MAX;
 
 /* Each input in memory of exactly its size: the sanitizer then sees one byte too many. */
 static void run(const uint8_t *p, size_t len)
@@ -46,7 +47,7 @@ static void run(const uint8_t *p, size_t len)
 static void run_refused(const uint8_t *p, size_t len)
 {
 	for (int stay = 0; stay < 2; stay++) {
-		for (unsigned nth = 1; nth <= REFUSED_MAX; nth++) {
+		for (unsigned nth = 1; nth <= refused; nth++) {
 			fuzz_alloc_plan(nth, stay);
 			run(p, len);
 			if (!fuzz_alloc_reached())
@@ -115,7 +116,7 @@ static int replay_folder(const char *path, struct seeded *rng)
 
 int main(int argc, char **argv)
 {
-	const char *often = getenv("KM_FUZZ_CHANGES");
+	const char *often = getenv("KM_FUZZ_CHANGES"), *most = getenv("KM_FUZZ_REFUSED");
 	struct seeded rng;
 	int rc = 0;
 
@@ -123,6 +124,8 @@ int main(int argc, char **argv)
 	mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
 	if (often)
 		changes = strtoul(often, NULL, 10);
+	if (most)
+		refused = strtoul(most, NULL, 10);
 
 	seeded_init(&rng, argv[0]);
 	for (int i = 1; i < argc; i++) {

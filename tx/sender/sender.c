@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "frame.h"
 #include "lane.h"
+#include "lane_in.h"
 #include "link_packet.h"
 #include "link_udp.h"
 #include "link_xdp.h"
@@ -242,40 +243,6 @@ static enum km_rc sender_hand_over(struct sender *s, const struct iovec *frames,
 	return rc;
 }
 
-/* Take up to MAX bytes worth of frames from the lane; 0 frames is a violation by the source.
- * *ANNOUNCE: the first is one. */
-static int sender_gather(struct sender *s, struct ring *ring, uint64_t allowance,
-			 struct iovec *frames, bool *announce)
-{
-	const uint32_t least = s->link.head_len + WIRE_HEADER_LEN;
-	uint64_t first, bytes = 0;
-	uint32_t n, used = 0;
-
-	if (ring_peek(ring, s->is_udp ? LINK_UDP_BATCH : LINK_PACKET_BATCH, &first, &n) !=
-	    KM_OK)
-		return -1;
-	for (uint32_t i = 0; i < n; i++) {
-		const uint8_t *slot = ring_slot(ring, first + i);
-		struct lane_desc desc;
-
-		/* The source may be hostile: read once, judge the copy. */
-		memcpy(&desc, slot, sizeof(desc));
-		if (desc.length < least || desc.length > s->frame_max - s->head_len ||
-		    desc.length > s->plan.stride - sizeof(desc))
-			return -1;
-		if (used > 0 && bytes + s->head_len + desc.length > allowance)
-			break;
-		if (used == 0)
-			*announce = (desc.flags & LANE_ANNOUNCE) != 0;
-		frames[used].iov_base = (void *)(uintptr_t)(slot + sizeof(desc));
-		frames[used++].iov_len = desc.length;
-		bytes += s->head_len + desc.length;
-	}
-	if (used < n && ring_cancel(ring, n - used) != KM_OK)
-		return -1;
-	return (int)used;
-}
-
 static void sender_link_down(struct sender *s, bool down)
 {
 	if (s->down == down)
@@ -315,7 +282,13 @@ static int sender_send(struct sender *s, int class, uint64_t allowance,
 	bool announce = false;
 	unsigned done;
 	enum km_rc rc;
-	int n = sender_gather(s, ring, allowance, frames, &announce);
+	const struct lane_in_limits limits = {
+		.least = s->link.head_len + WIRE_HEADER_LEN,
+		.most = s->frame_max - s->head_len,
+		.head_len = s->head_len,
+		.batch = s->is_udp ? LINK_UDP_BATCH : LINK_PACKET_BATCH,
+	};
+	int n = lane_in_gather(ring, &s->plan, &limits, allowance, frames, &announce);
 
 	if (n <= 0) {
 		log_event(EVENT_RING_VIOLATION,
