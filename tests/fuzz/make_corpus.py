@@ -437,6 +437,10 @@ def journals(_vectors):
     # numbers that a batch leaves none behind
     yield "last-numbers", journal(b"C 5 18446744073709551600 0 - 0 - 0\n", b"B 1 %d %d\nO f 1 1 1 1 a\n"
                                   % ((1 << 64) - 2, (1 << 64) - 2), made)
+    # behind them there is none: once an endless loop over an array of reasons
+    last = b"18446744073709551615"
+    yield "last-of-all", journal(fresh, b"B 1 %s %s\nO f 1 1 1 1 a\n" % (last, last))
+    yield "none-is-left", journal(b"C 5 %s 0 - 0 - 0\n" % last)
     yield "overlap", journal(state, claim, claim, made, made, b"L 2\n", b"L 2\n")
     yield "dirs", b"\x01D 1 2 3 4\nD 1 1 3 4\nD 1 2 3 5\nD 0 9 -5 4\nnone\n\nD 1 x\n"
     yield "dirs-many", b"\x01" + b"".join(b"D %d %d 1 1\n" % (n * 7 % 11, n) for n in range(300))

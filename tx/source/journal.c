@@ -18,6 +18,8 @@
 #define ENTRY_HEAD_MAX 48u
 /* A state line: three words, five numbers, two hashes. */
 #define STATE_MAX 320u
+/* Numbers end here so that "one past" always exists. */
+#define NUMBER_MAX (UINT64_MAX - 1)
 
 /* ---- reading --------------------------------------------------------------------------- */
 
@@ -93,7 +95,8 @@ static bool apply_state(struct journal *j, const char *line)
 		   "C %" SCNu64 " %" SCNu64 " %" SCNu64 " %64s %" SCNu64 " %64s %" SCNu64,
 		   &chain, &objects, &manifests, head, &left, left_hash,
 		   &left_objects) != 7 ||
-	    chain == 0 || !hash_read(j->head, head) || !hash_read(j->left_hash, left_hash))
+	    chain == 0 || objects > NUMBER_MAX || manifests > NUMBER_MAX ||
+	    !hash_read(j->head, head) || !hash_read(j->left_hash, left_hash))
 		return false;
 	j->chain = chain;
 	j->objects = objects;
@@ -112,7 +115,8 @@ static bool apply_claim(struct journal *j, const char *line, off_t at, size_t le
 	if (j->live_count == JOURNAL_LIVE_MAX ||
 	    sscanf(line, "B %" SCNu64 " %" SCNu64 " %" SCNu64, &manifest, &first, &last) !=
 		    3 ||
-	    first == 0 || last < first || last - first >= WIRE_BATCH_OBJECTS_MAX)
+	    first == 0 || last < first || last - first >= WIRE_BATCH_OBJECTS_MAX ||
+	    last > NUMBER_MAX || manifest > NUMBER_MAX)
 		return false;
 	memset(live, 0, sizeof(*live));
 	live->manifest = manifest;
