@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: ISC
 /* A configuration file against a table with a key of every type. */
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "conf.h"
 #include "fuzz_alloc.h"
@@ -20,6 +22,9 @@ struct all {
 	uint8_t mac[6];
 	uint16_t ethertype;
 	struct conf_list keys;
+	struct conf_endpoint peer;
+	uint64_t least, any, span;
+	char note[32];
 	struct channel channel[8];
 	uint32_t channels;
 };
@@ -37,6 +42,13 @@ static const struct conf_row link_rows[] = {
 	CONF_ROW(struct all, ethertype, "ethertype", CONF_HEX16, .def = "0x88b5",
 		 .help = "h"),
 	CONF_ROW(struct all, keys, "keys", CONF_LIST, .help = "h"),
+	CONF_ROW(struct all, peer, "peer", CONF_ENDPOINT, .def = "192.0.2.1:4001",
+		 .help = "h"),
+	CONF_ROW(struct all, least, "least", CONF_DURATION, .min = 1000, .def = "1 ms",
+		 .help = "h"),
+	CONF_ROW(struct all, any, "any", CONF_U64, .def = "1", .help = "h"),
+	CONF_ROW(struct all, span, "span", CONF_DURATION, .def = "1 s", .help = "h"),
+	CONF_ROW(struct all, note, "note", CONF_STRING, .def = "n", .help = "h"),
 };
 
 static const struct conf_row channel_rows[] = {
@@ -68,6 +80,24 @@ static const struct conf_section sections[] = {
 
 static const struct conf_table table = {sections, KM_COUNT(sections)};
 
+/* The same from a file, which says the first fault. */
+static void check_file(const uint8_t *data, size_t size, enum km_rc rc)
+{
+	struct conf_report report = CONF_REPORT_INIT;
+	struct km_err err = KM_ERR_INIT;
+	static struct all all;
+	char path[64];
+	int fd = memfd_create("conf", MFD_CLOEXEC);
+
+	FUZZ_ASSERT(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	FUZZ_ASSERT((conf_load(path, &table, &all, sizeof(all), &report, &err) == 0) ==
+		    (rc == KM_OK));
+	FUZZ_ASSERT(rc == KM_OK || (err.code == EX_CONFIG && err.text[0]));
+	conf_report_free(&report);
+	close(fd);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct conf_report report = CONF_REPORT_INIT, second = CONF_REPORT_INIT;
@@ -87,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_ASSERT(rc == KM_OK || rc == KM_ERR_MALFORMED);
 	FUZZ_ASSERT((rc == KM_OK) == (report.errors == 0));
 	FUZZ_ASSERT(all.channels <= 8);
+	check_file(data, size, rc);
 	if (rc == KM_OK) {
 		/* What it would print as effective values must mean the same. */
 		FUZZ_ASSERT(all.workers >= 1 && all.workers <= 8);

@@ -26,6 +26,7 @@ enum step {
 	STEP_KEEPER, /* u8 verdict, 0 = honest; bit 7: deaf */
 	STEP_ASLEEP, /* u8: publish does nothing for a while */
 	STEP_RANGE,  /* u8 first, u8 count */
+	STEP_FLOORS, /* u8 lane, u8 number, u8 far: what the keeper adds to its answers */
 	STEP_COUNT
 };
 
@@ -164,6 +165,12 @@ static void step(struct scene *sc, struct rd *rd)
 			push(sc, sc->good.v[n % sc->good.n].p,
 			     sc->good.v[n % sc->good.n].len);
 		break;
+	case STEP_FLOORS:
+		sc->rig->extra.floors = 1;
+		sc->rig->extra.floor[0].lane = rd_u8(rd);
+		sc->rig->extra.floor[0].seq = rd_u8(rd);
+		sc->rig->extra.far = rd_u8(rd) & 1;
+		break;
 	}
 }
 
@@ -178,6 +185,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rd_init(&rd, data, size);
 	for (unsigned i = 0; i < STEPS_MAX && rd_left(&rd); i++)
 		step(&sc, &rd);
+	rx_sessions_gauges(&sc.rig->e.sessions);
 	/* no question stays open: a session begun after the stop would not be stopped */
 	sc.rig->keeper_dead = false;
 	sc.rig->publish_asleep = false;

@@ -13,20 +13,16 @@ import pathlib
 import struct
 import sys
 
+import corpus_roles as roles
+from corpus_parts import record, varint
+
 HERE = pathlib.Path(__file__).resolve().parent
 VECTORS = HERE.parent.parent / "docs" / "wire-vectors.json"
 
 
-def varint(value):
-    out = b""
-    while value > 127:
-        out += bytes([value & 127 | 128])
-        value >>= 7
-    return out + bytes([value])
-
-
-def record(kind, body):
-    return bytes([kind]) + varint(len(body)) + body
+def frame_with(header, at, byte):
+    header = bytes.fromhex(header)
+    return header[:at] + bytes([byte]) + header[at + 1:] + bytes(300)
 
 
 def frames(vectors):
@@ -40,6 +36,11 @@ def frames(vectors):
                        0xFFFFFFFF, 255, 1, 0, 0, 0, 0, 3, 256, 2)
     yield "no-fec", head + b"abc" + bytes(16) + bytes(20)
     yield "cut", head + b"abc" + bytes(15)
+    yield "other-version", b"\x02" + head[1:] + bytes(19)
+    yield "announce-in-a-lane", frame_with(session["announce_frame_header"], 9, 1)
+    yield "announce-too-short", frame_with(session["announce_frame_header"], 32, 0)
+    yield "unknown-type", b"\x01\x09" + head[2:] + bytes(19)
+    yield "head-alone", head[:20]
 
 
 def inet_sum(data):
@@ -75,6 +76,7 @@ def carriers(vectors):
     yield "padded", datagram(short) + bytes(18)
     yield "empty", datagram(b"")
     yield "options", datagram(b"\x01\x01\x01\x00" + short, first=0x46)
+    yield "no-udp-head", datagram(b"")[:24]
     yield "fragment", datagram(short, fragment=0x2000)
     yield "later-fragment", datagram(short, fragment=0x00B9)
     yield "ip-longer", datagram(short, more=1)
@@ -94,6 +96,34 @@ def records(vectors):
     yield "long-varint", b"\x03\x83\x00\x01\x01\x01"
     yield "dirty-padding", b"\x00\x00\x01"
     yield "nothing", b""
+    yield "varint-cut", b"\x01\x05\x01\x80"
+    yield "varint-long", record(3, b"\xff" * 9 + b"\x02\x01\x01")
+
+    def begin(chain=1, number=1, size=5, kind=0, path=b"a", ns=0):
+        return record(1, varint(chain) + varint(number) + varint(size) + bytes(8)
+                      + struct.pack(">I", ns) + bytes([kind]) + path)
+    for i, one in enumerate((begin(), begin(0), begin(kind=1), begin(kind=1, size=0),
+                             begin(path=b""), begin(path=b"a" * 1025), begin(size=1 << 63),
+                             begin(ns=1 << 31))):
+        yield "begin-%d" % i, one
+
+    def message(number=1, source=b"", total=3, offset=0, content=b"abc", size=None):
+        return record(5, varint(number) + bytes(8) + bytes([len(source) if size is None else size])
+                      + source + varint(total) + varint(offset) + content)
+    for i, one in enumerate((message(), message(0), message(source=b"abc"), message(total=70000),
+                             message(offset=9), message(content=b""), message(size=200),
+                             message(total=0, content=b""), message(source=b"a" * 6),
+                             message(total=2))):
+        yield "message-%d" % i, one + one.replace(b"\x05", b"\x04", 1)
+
+    def heartbeat(*lanes, count=None):
+        return record(16, bytes(17) + bytes(32) + bytes([len(lanes) if count is None else count])
+                      + b"".join(struct.pack(">HQ", lane, 5) for lane in lanes))
+    for i, one in enumerate((heartbeat(1, 2), heartbeat(2, 1), heartbeat(999), heartbeat(count=255),
+                             heartbeat(1, count=2))):
+        yield "heartbeat-%d" % i, one
+    for kind in (2, 3, 6, 7, 8, 17, 18, 19, 20):
+        yield "zeros-%02d" % kind, record(kind, bytes(60)) + record(kind, b"") + record(kind, b"\xff" * 40)
 
 
 def announces(vectors):
@@ -103,6 +133,11 @@ def announces(vectors):
     yield "sixteen", announce[:13] + b"\x10" + announce[14:216] * 1 + announce[160:216] * 15 \
         + announce[-64:]
     yield "cut", announce[:-1]
+    yield "short", announce[:40]
+    for name, at, byte in (("magic", 0, 0), ("version", 9, 9), ("version-min", 8, 0),
+                           ("suite", 10, 9), ("no-receiver", 13, 0), ("reserved", 159, 1)):
+        yield name, announce[:at] + bytes([byte]) + announce[at + 1:]
+    yield "too-few-boxes", announce[:13] + b"\x05" + announce[14:]
 
 
 def manifests(vectors):
@@ -115,6 +150,22 @@ def manifests(vectors):
         b"-00000002", b"-00000001").replace(lines[8], b"# previous: none")
     yield "head-only", b"\n".join(lines[:14]) + b"\n"
     yield "no-last-newline", text[:-1]
+    yield "one-line-more", text + b"x\n"
+    yield "number-too-large", text.replace(b"manifest: 2", b"manifest: 99999999999999999999")
+    for i, (old, new) in enumerate(((lines[5], lines[5] + b"\0"), (b"objects: 5 9", b"objects: 5 5000"),
+                                    (b"objects: 5 9", b"objects: 9 5"), (b"objects: 5 9", b"objects: 5"),
+                                    (b"# withdrawn changed", b"# withdrawn lost"),
+                                    (b"# withdrawn changed", b"# withdrawn gone"),
+                                    (b"# withdrawn gone", b"# withdrawn changed"), (b") = ", b") - "),
+                                    (b"# mtime ", b"# mtime x"), (b"\n# dir ", b"\n# dir ./"),
+                                    (b"./", b"./../"), (b"SHA256-TREE-1M (./", b"SHA256-TREE-1M (./)"))):
+        yield "odd-%02d" % i, text.replace(old, new, 1)
+    for i in range(14):
+        for name, line in (("digits", b"".join(c if not c.isdigit() else b"9" for c in (
+                bytes([b]) for b in lines[i]))), ("cut", lines[i][:-1]), ("long", lines[i] + b"y" * 300)):
+            yield "head-%02d-%s" % (i, name), b"\n".join(lines[:i] + [line] + lines[i + 1:16])
+    yield "short-tree", b"\n".join(lines[:14] + [b"SHA256-TREE-1M (./a"]) + b"\n"
+    yield "short-flat", b"\n".join(lines[:14] + [b"ab"]) + b"\n"
 
 
 def signatures(vectors):
@@ -122,6 +173,16 @@ def signatures(vectors):
     yield "tx-public", bytes.fromhex(vectors["tx_identity"]["pub_file"])
     yield "rx-public", bytes.fromhex(vectors["receivers"][0]["pub_file"])
     yield "inline", bytes.fromhex(vectors["tx_identity"]["pub_file"]).split(b"\n")[1]
+    lines = bytes.fromhex(vectors["manifest"]["minisig_file"]).split(b"\n")
+    legacy = base64.b64encode(b"Ed" + base64.b64decode(lines[1])[2:])
+    for i, bad in enumerate(([lines[0], legacy, *lines[2:]], [lines[0], b"!", *lines[2:]],
+                             [lines[0], lines[1], lines[2] + b"\x01", *lines[3:]],
+                             [lines[0], lines[1], lines[2] + b"y" * 300, *lines[3:]],
+                             [lines[0], lines[1], b"trusted", *lines[3:]], [*lines[:3], b"!", b""],
+                             [*lines, b"more", b""], lines[:1], lines[:2], lines[:3],
+                             [lines[0] + b"z" * 1200, *lines[1:]])):
+        yield "odd-%02d" % i, b"\n".join(bad)
+    yield "comment", b"timestamp:1\tfile:a"
 
 
 def keys(_vectors):
@@ -147,6 +208,16 @@ def tickets(vectors):
         yield "text-%d" % i, ticket["text"].encode()
     yield "bytes-objects", b"\x01\x01\x07" + varint(1763704291) + b"\x03\x00\x06\x0f"
     yield "bytes-extents", b"\x01\x02\x07\x09\x81\x01\x00\x00" + varint((1 << 50) - 2) + b"\x00"
+    for i, bad in enumerate((b"", b"\x02\x01", b"\x01\x09\x07\x09\x03\x00", b"\x01\x01\x00\x09\x03\x00",
+                             b"\x01\x01\x07\x00\x03\x00", b"\x01\x02\x07\x09\x00\x00\x00",
+                             b"\x01\x01" + varint(70000) + b"\x09\x03\x00", b"\x01\x01\x07\x09",
+                             b"\x01\x01\x07\x09\x00\x00", b"\x01\x01\x07\x09\x03",
+                             b"\x01\x01\x07\x09" + b"\x01\x00" * 20,
+                             b"\x01\x01\x07\x09" + b"\x01\x00" * 40,
+                             b"\x01\x01\x07\x09" + b"\xff" * 9 + b"\x01\x00\x05\x00")):
+        yield "bytes-odd-%02d" % i, bad
+    yield "text-wrong-digit", vectors["tickets"][0]["text"].encode()[:-1] + b"0"
+    yield "text-short", b"AAAA"
     yield "bytes-overflow", b"\x01\x01\x07\x09\x01" + b"\xff" * 9 + b"\x01"
 
 
@@ -160,6 +231,26 @@ def confs(_vectors):
     yield "faults", (b"[link\nrate = 1\n[nolink]\n[channel]\n[channel a]\nowner =\n[channel a]\n"
                      b"kind = tape\nflush = 5\nkind = files\n= 3\nnokey\n[link]\nworkers = 9\n"
                      b"memory = 99999999 TiB\nmac = 02:00\nkeys = ,,\n")
+    def link(*lines):
+        return b"[link]\nrate = 1 Gbit/s\n" + b"".join(line + b"\n" for line in lines)
+    yield "values", b"".join(b"[link]\n" + line + b"\n" for line in (
+        b"workers = 9999999999999999999999999999999999999999", b"workers = 1.0000000001",
+        b"workers = x", b"memory = 5 parsec", b"workers = 1.5", b"rate = 0.3 bit/s", b"rate = 7",
+        b"workers = 99", b"folder = a", b"folder = /a/..", b"folder = /a\x01", b"folder = /" + b"a" * 5000,
+        b"mac = 02:00:5E:10:20:3G", b"mac = 02:00:5E:10:20:3F", b"ethertype = 88b5",
+        b"ethertype = 0x88bg", b"ethertype = 0x88bZ", b"permissive = perhaps", b"keys = " + b"k," * 200,
+        b"keys = " + b"k" * 2000, b"keys = \x7f", b"peer = 192.0.2.1:4001", b"peer = 192.0.2.01:1",
+        b"peer = 192.0.2.256:1", b"peer = 0.0.2.1:1", b"peer = 192.0.2.1:0", b"peer = 192.0.2.1",
+        b"peer = 192.0.2.1:1x", b"mtime = ", b"least = 0", b"least = 5 ms", b"note = \xff",
+        b"note = " + b"n" * 400, b"any = x", b"any = 5", b"span = x"))
+    yield "slashes", link(b"folder = /srv/data//", b"permissive = on", b"peer = 198.51.100.7:4002",
+                          b"ethertype = 0x88B5", b"memory = 1.5 MiB", b"least = 1.5 ms", b"any = 3",
+                          b"note = \xe3\x81\x82")
+    yield "keys", link(b"foldr = /a", b"folder = /a", b"folder = /b", b"flush = 1 s", b"x" * 3000,
+                       b"[channel a b]", b"[link two]", b"[channel " + b"n" * 200 + b"]", b"[channel \x01]",
+                       b"[chanel a]", b"onwer = x")
+    yield "sections", link(*(b"[channel c%d]\nowner = x" % i for i in range(10)))
+    yield "no-section", b"rate = 1\n"
     yield "bytes", b"\xef\xbb\xbf[link]\r\nrate = 1 Gbit/s\x00\n" + bytes(range(256))
 
 
@@ -172,7 +263,7 @@ def messages(_vectors):
     yield "short", b"\x00\x00\x00"
 
 
-def sessions(_vectors):
+def sessions(vectors):
     """Scripts of fuzz_session.c: SEND 0, BREAK 1, CUT 2, SEAL 3, RAW 4, TIME 5, KEEPER 6,
     ASLEEP 7, RANGE 8; frames 0-2 announces, 3-15 a window, 16 its close, 17-29 the next,
     30-39 ledger, 40 heartbeat, 41-44 the second session and its farewell, 45 the third's."""
@@ -217,6 +308,65 @@ def sessions(_vectors):
                    + b"\x05\x80"
                    + seal(live + b"\x0b\x00" + shape, message((1 << 64) - 2, 1, 0, b"z")
                           + message(5, 1, 0, b"z")) + b"\x05\xff")
+    def plain(lane, channel, window, payload, stream=0, session=0, gap=0):
+        return seal(struct.pack(">BBBBBBHBBBBBH", session, 0, lane, channel, stream, window, 0,
+                                1, 0, 0, 0, 0, gap), payload)
+    every = {}
+    for r in vectors["records"]:
+        every.setdefault(r["says"]["type"], bytes.fromhex(r["record"]))
+    yield "records", b"\x00\x00" + b"".join(plain(lane, channel, 20 + i, r) for lane, channel in (
+        (3, 7), (0, 0), (1, 9), (3, 6)) for i, r in enumerate(every.values())) + b"\x05\xff"
+    yield "ledger-records", b"\x00\x00" + b"".join(plain(3, 7, 40 + i, r, stream=1)
+                                                  for i, r in enumerate(every.values())) + b"\x05\xff"
+    for i, bad in enumerate((b"\x02\xff\xff", record(200, b"x"), record(1, b""), b"\x00\x01", b"")):
+        yield "no-record-%d" % i, b"\x00\x00" + plain(3, 7, 20, bad) + plain(0, 0, 21, bad) \
+            + plain(1, 9, 22, bad) + b"\x05\x20"
+
+    def heartbeat(flags, received, *lanes):
+        return record(16, bytes(8) + struct.pack(">QB", received, flags) + bytes(32) + bytes([len(lanes)])
+                      + b"".join(struct.pack(">HQ", *lane) for lane in lanes))
+    yield "heartbeats", b"\x00\x00" + plain(0, 0, 1, heartbeat(2, 0, (0, 9), (3, 50))) + plain(
+        0, 0, 2, heartbeat(4, 9, (3, 90))) + b"\x05\x02" + plain(0, 0, 3, heartbeat(0, 9, (3, 100000), (60, 5))) \
+        + b"\x05\xff" + plain(0, 0, 4, heartbeat(1, 9)) + b"\x05\xff"
+    yield "floors", b"\x09\x03\x05\x01\x08\x00\x10\x05\x20"
+    yield "silent", b"\x08\x00\x20\x05\xff\x05\xff\x08\x20\x08\x05\xff"
+    # more windows than the pool has room for
+    yield "crowd", b"\x00\x00" + b"".join(seal(struct.pack(
+        ">BBBBBBHBBBBBH", 0, 0, 3, 7, 0, 30 + i, 1, 3, 2, 0, 0, 0, 0), every["fragment"])
+        for i in range(60)) + b"\x05\xff"
+    yield "crowd-asleep", b"\x00\x00\x07\x01" + b"".join(
+        plain(3, 7, 30 + i, every["fragment"]) for i in range(60)) + b"\x07\x00\x05\xff"
+    yield "old-windows", b"\x00\x00" + b"".join(
+        plain(3, 7, w, every["fragment"]) for w in (200, 150, 199, 3, 100, 250, 2, 201)) + b"\x05\x40"
+    close = every["close"]
+    yield "closes", b"\x00\x00" + b"".join(
+        plain(0, 0, 1 + i, record(18, b"\x00\x07\x00" + struct.pack(">IHH", w, n, m)))
+        for i, (w, n, m) in enumerate(((0, 7, 6), (0, 7, 6), (0, 5, 6), (9, 3, 0), (0, 7, 0)))) \
+        + b"\x08\x03\x0e" + plain(0, 0, 30, close) + b"\x05\xff"
+    yield "close-after", b"\x00\x00\x08\x04\x08" + plain(0, 0, 1, record(
+        18, b"\x00\x07\x00" + struct.pack(">IHH", 0, 7, 6))) + b"\x08\x0a\x08\x05\xff"
+    yield "repairs-alone", b"\x00\x00\x08\x0a\x06\x08\x10\x01\x08\x03\x04\x05\xff"
+    yield "jump", b"\x00\x00" + plain(3, 7, 30, every["fragment"], gap=65535) + plain(
+        3, 7, 31, every["fragment"], gap=65535) + b"\x08\x03\x08\x05\x20"
+    yield "broken-announces", b"".join(bytes([1, n % 3, 0, at, 0xFF]) for n, at in enumerate(
+        (14, 15, 16, 17, 18, 30, 45, 46, 52, 54, 55, 56, 57, 58, 59, 60, 80, 200))) + b"\x05\xff"
+    yield "deaf-keeper", b"\x06\x80" + b"\x00\x00\x00\x01\x00\x02\x00\x00" * 4 + b"\x08\x03\x30" \
+        + b"\x05\xff" * 3 + b"\x06\x00\x05\xff\x00\x00"
+    for verdict in range(1, 12):
+        yield "verdict-%02d" % verdict, bytes([6, verdict]) + b"\x00\x00\x00\x01\x08\x03\x04\x05\x80\x06\x00" \
+            + b"\x00\x00\x05\xff"
+    yield "tags", b"\x04\x20" + bytes(12) + b"\x81\x00\x00\x00\x88\xb5" + bytes(14) \
+        + b"\x04\x0e" + bytes(12) + b"\x81\x00\x04\x06" + bytes(6) + b"\x05\x01"
+    yield "pieces", b"\x00\x00" + b"".join(plain(1, 9, 9 + i, message(1, 8, at, b"abcdefgh"[at:to]))
+                                        for i, (at, to) in enumerate((
+                                            (0, 2), (4, 6), (2, 3), (3, 4), (4, 8), (6, 7), (7, 8)))) + b"\x05\x10"
+    yield "many-pieces", b"\x00\x00" + b"".join(plain(1, 9, 9 + i, message(1, 250, 2 * i, b"a"))
+                                             for i in range(100)) + b"\x05\x10"
+    yield "live-joined", b"\x00\x00" + plain(1, 9, 9, message(50, 1, 0, b"a")) + plain(
+        1, 9, 10, message(49, 1, 0, b"b")) + plain(1, 9, 11, message(52, 1, 0, b"c")) + plain(
+            1, 9, 12, message(52, 1, 0, b"c")) + plain(0, 0, 1, record(
+                19, b"\x00\x09" + varint(60) + varint(55))) + b"\x05\x40" + plain(
+                    1, 9, 13, message(51, 1, 0, b"d")) + b"\x05\x08"
     # behind the last numbers there are: once an endless loop in order.c
     yield "live-last", (b"\x00\x00" + seal(live + b"\x09\x00" + shape,
                                            message((1 << 64) - 6, 1, 0, b"z"))
@@ -246,324 +396,23 @@ def linktests(vectors):
     yield "two-runs", put(hello) + some + put(other, 1) + put(other, 3) + some
     lie = load[:24] + load[24:44] + b"\1\x09" + load[46:]  # nine sizes
     yield "lies", put(lie, 1) + put(load[:12] + b"\xff" * 8 + load[20:], 1) + put(load[:150])
+    def plan(at, content, frame=None):
+        frame = frame or load
+        return put(frame[:at] + content + frame[at + len(content):], 1)
+    # the plan stands at 44 + 4: every byte of it raised, zeroed, made large
+    for value in (1, 255):
+        yield "plans-%d" % value, b"".join(plan(at, bytes([value])) for at in range(48, 170, 2))
+    yield "no-test", put(load[:1] + b"\x01" + load[2:])
+    yield "hello-with-step", put(hello[:20] + b"\x00\x00\x00\x05" + hello[24:], 1)
+    yield "short-body", put(load[:32] + b"\x00\x05" + load[34:], 1)
     yield "damaged", put(hello) + put(load[:50] + b"\1" + load[51:]) + put(b"") + b"\0\xff\xff"
 
 
-def lanes(_vectors):
-    """Scripts of fuzz_lane.c: FILL 0, HEAD 1, PAGE 2, GATHER 3, GIVE 4, ATTACH 5."""
-    def fill(slot, length, flags=0):
-        return struct.pack(">BBIB", 0, slot, length, flags)
-    good = b"\x2a" + b"".join(fill(i, 64 + i, i == 0) for i in range(8))
-    yield "in-order", good + b"\x01\x08\x03\xff\x04\xff\x01\x03\x03\x04\x04\x00\x03\xff\x04\xff"
-    yield "little-allowance", good + b"\x01\x05\x03\x0c\x04\x01\x03\x00\x04\x01\x05\x03\x10\x04\x02"
-    yield "too-long", b"\x00" + fill(0, 301) + b"\x01\x01\x03\xff"
-    yield "too-short", b"\x00" + fill(0, 64) + fill(1, 31) + b"\x01\x02\x03\xff"
-    yield "longest-there-is", b"\x00" + fill(0, 0xFFFFFFFF) + b"\x01\x01\x03\xff"
-    yield "taken-back", good + b"\x01\x04\x03\xff\x04\xff\x01\xfe\x03\xff\x05\x03\xff"
-    yield "too-many", good + b"\x01\x09\x03\xff\x05\x01\xf7\x05\x03\xff"
-    yield "other-geometry", good + b"\x02\x08\x01\x05\x03\xff\x02\x08\x01\x05\x01\x02\x03\xff"
-    yield "empty", b"\x00\x03\xff"
-
-
-def sinks(_vectors):
-    """Scripts of fuzz_sink.c: HEAD 0, SUBMIT 1, PAGE 2, RUN 3, ATTACH 4."""
-    def head(slot, place, length):
-        return struct.pack(">BHHI", 0, slot, place, length)
-
-    def submit(slots):
-        return b"\x01" + struct.pack(">h", slots)
-    run = b"\x03"
-    yield "one-each", head(0, 0, 5) + head(1, 1, 7) + submit(2) + run + run
-    yield "turns", b"".join(head(i, i % 2, i * 10) for i in range(40)) + submit(40) + run
-    yield "batches", b"".join(head(i, 0, 64) for i in range(70)) + submit(70) + run
-    yield "long", head(0, 0, 65507) + submit(33) + run + head(33, 0, 2001) + submit(2) + run
-    yield "cut-by-our-look", b"".join(head(i, 0, 1) for i in range(100)) + submit(255) \
-        + head(255, 0, 4096) + submit(3) + run + run
-    yield "unknown-place", head(0, 2, 5) + submit(1) + run
-    yield "too-long", head(0, 0, 65508) + submit(60) + run
-    yield "not-all-there", head(0, 0, 9000) + submit(2) + run
-    yield "taken-back", submit(5) + run + submit(-2) + run
-    yield "too-many", submit(4097) + run
-    yield "again", head(0, 0, 5) + submit(1) + b"\x04" + run + b"\x02\x00\x01\x04"
-
-
-def keepers(_vectors):
-    """Scripts of fuzz_keeper.c: ANNOUNCE 0, FLOORS 1, RAW 2, PAGE 3, STORE 4, ALLOW 5. How:
-    1 signed by a stranger, 2 for somebody else, 4 other environment, 8 far epoch, 16 broken."""
-    def announce(how=0, epoch=128, at=0, xor=0, cut=0):
-        return struct.pack(">BBBHBB", 0, how, epoch, at, xor, cut)
-
-    def floors(session, *lanes):
-        return struct.pack(">BBB", 1, session, len(lanes)) + b"".join(
-            struct.pack(">HQ", *lane) for lane in lanes)
-    good = announce()
-    for replay in (b"\x00", b"\x01"):
-        name = "replay-" if replay == b"\x01" else ""
-        yield name + "two-sessions", replay + good + announce(epoch=129) + good
-        yield name + "old", replay + announce(epoch=130) + announce(epoch=100) + announce(8, 5)
-    yield "refused", b"\x00" + announce(1) + announce(2) + announce(4) + announce(8)
-    yield "broken", b"\x00" + announce(16, 128, 100, 1) + announce(16, 128, 4, 1) \
-        + announce(16, 128, 0, 1) + announce(16, 128, 0, 0, 1) + announce(16, 128, 170, 1) \
-        + announce(16, 128, 13, 3)
-    yield "floors", b"\x00" + good + floors(0, (3, 7), (5, 9), (3, 6)) + b"\x04" + good \
-        + floors(1, (1, 1)) + b"\x04"
-    yield "allowed", b"\x00\x05\x011" + announce(8, 1) + b"\x05\x14" + b"9" * 20 + announce(8, 9)
-    yield "many", b"\x00" + good * 52
-    yield "too-many-lanes", b"\x00" + good + b"\x01\x00\xff"
-    yield "unknown", b"\x00\x02" + struct.pack(">IIIIB", 3, 0, 0, 0, 0)
-    yield "too-long", b"\x00\x02" + struct.pack(">IIIIB", 1, 4096, 0, 0, 2) + b"ab"
-    yield "raw", b"\x00\x02" + struct.pack(">IIIIB", 1, 40, 0, 0, 40) + bytes(40)
-    yield "indices", b"\x00" + good + b"\x03\x40\x10"
-
-
-def signs(_vectors):
-    """Scripts of fuzz_sign.c: ASK_SESSION 0, ASK_MANIFEST 1, EPOCH 2, SESSION 3, MANIFEST 4,
-    BYTES 5; places in an answer: rc 0, length 4, epoch 8, secret 16, announce 48."""
-    def session(*changes):
-        return struct.pack(">BB", 3, len(changes)) + b"".join(
-            struct.pack(">HB", *c) for c in changes)
-    yield "sessions", b"\x00\x20" + bytes(range(32)) + b"\x00\x00" * 3
-    yield "manifests", b"\x01" + struct.pack(">I", 200) + b"\x40" + bytes(range(64)) \
-        + b"\x01" + struct.pack(">I", 0) + b"\x00"
-    yield "comment-too-long", b"\x01\xff\xff\xff\xff\x00\x01\x00\x00\x04\x01\x00"
-    yield "epoch", b"\x00\x00\x02\x08\x01\x00\x00\x00\x00\x02\x48\x01\x00\x00\x02\x00\x01"
-    yield "taken", session() + session((20, 1)) + b"\x04\x00"
-    yield "refused", session((0, 255)) + b"\x04\x01\x00\x00\x01"
-    yield "announce", session((48, 1)) + session((4, 1)) + session((6, 1)) + session((8, 1)) \
-        + session((52, 255)) + session((48 + 40, 1)) + session((8, 7))
-    yield "other-kinds", b"\x05" + struct.pack(">IH", 4, 203) + b"\x05" + struct.pack(
-        ">IH", 2, 5) + b"\x05" + struct.pack(">IH", 77, 0) + b"\x05" + struct.pack(">IH", 4, 0x93)
-
-
-def rows(_vectors):
-    """Pieces of fuzz_rows.c: OBJECTS 0, MANIFESTS 1, NAMES 2, PROGRESS 3, HEADS 4, FLOORS 5,
-    PART 6; how: 1 checksum made right, 2 first row before it, 4 many of it behind."""
-    def piece(file, how, content):
-        return struct.pack(">BBH", file, how, len(content)) + content
-
-    def receipt(state, number, reason=0, chain=5):
-        return bytes([state]) + varint(chain) + varint(number) + bytes([reason]) + bytes(32) + b"a"
-
-    def manifest(number, first, last, chain=5):
-        return b"".join(map(varint, (chain, number, first, last))) + bytes(64)
-
-    def name(kind, number, previous=(1 << 64) - 1, path=b"a"):
-        return struct.pack(">BQ", kind, previous) + varint(5) + varint(number) + varint(5) \
-            + varint(number) + varint(10) + varint(99) + struct.pack(">QI", 1, 2) + bytes(32) + path
-
-    def progress(kind, rest, what=0, number=1):
-        return bytes([kind, what]) + varint(1) + varint(number) + rest
-    begin = b"\x00" + varint(100) + struct.pack(">QI", 3, 4) + b"a/b"
-    span = varint(0) + varint(40)
-    objects = piece(0, 3, receipt(1, 1)) + b"".join(
-        piece(0, 1, receipt(s, n)) for s, n in ((2, 2), (3, 3), (1, 7), (1, 7), (1, 0)))
-    stored = piece(1, 3, manifest(1, 1, 3)) + b"".join(piece(1, 1, manifest(*m)) for m in (
-        (2, 4, 9), (2, 4, 9), (4, 20, 21), (3, 8, 30), (3, 10, 20), (0, 1, 1), (5, 9, 3)))
-    named = piece(2, 3, name(1, 1)) + piece(2, 1, name(2, 2, 28)) + piece(2, 1, name(1, 3, 99999))
-    going = piece(6, 0, bytes(64)) + piece(3, 3, progress(2, begin)) + piece(
-        3, 1, progress(4, span)) + piece(3, 1, progress(3, varint(50) + varint(60)))
-    hash_ = b"ab" * 32
-    heads = piece(4, 0, b"5 9 3 " + hash_ + b"\n7 1 1 -\nx\n" + b"9 1 2 " + hash_ + b"\n")
-    yield "objects", objects
-    yield "manifests", stored
-    yield "names", named
-    yield "names-many", named + piece(2, 5, name(1, 4, path=b"b")) \
-        + piece(2, 1, name(1, 9))
-    yield "progress", going
-    yield "heads", heads
-    yield "all", objects + stored + named + going + heads
-    yield "torn", objects + piece(0, 0, b"\x00\x00\x00\x30\x00") + named + piece(2, 0, b"\xff" * 9)
-    yield "not-ours", piece(0, 1, b"katamichi rx names 1") + piece(1, 1, b"x") + piece(
-        2, 1, b"katamichi rx names 2") + piece(3, 1, b"y")
-    # a row that is whole and says nothing we know, with others behind it
-    yield "unknown-row", piece(0, 3, receipt(9, 1)) + objects[8:] + piece(1, 3, b"\x01") \
-        + stored + piece(2, 3, b"\x01") + piece(2, 1, name(1, 1)) + piece(
-            3, 3, progress(2, b"")) + piece(3, 1, progress(4, span))
-    yield "progress-lies", piece(6, 0, bytes(10)) + piece(3, 3, progress(2, begin)) + piece(
-        3, 1, progress(4, span)) + piece(3, 1, progress(3, span, 1, 2)) + piece(
-            3, 1, progress(5, b"", 1, 2)) + piece(3, 1, progress(4, varint(9) + varint(9)))
-    yield "progress-boot", piece(3, 3, b"\x01" + b"0" * 36) + piece(3, 1, progress(3, span)) \
-        + piece(3, 1, progress(5, b"")) + piece(3, 1, progress(2, begin, 2))
-    # ranges first, a size below them later
-    yield "progress-shrinks", piece(6, 0, bytes(300)) + piece(3, 3, progress(
-        4, varint(0) + varint(200))) + piece(3, 1, progress(2, begin))
-    yield "chains", b"".join(piece(4, 0, b"%d 1 1 " % (1000 - n) + hash_ + b"\n") for n in range(300)) \
-        + piece(0, 3, receipt(1, 1)) + piece(0, 1, receipt(1, 1, 0, 900))
-
-    def floors(count, sessions, lanes=1):
-        out = b"KMFLOOR1" + struct.pack(">I", count)
-        for i in range(sessions):
-            out += bytes([i]) * 32 + b"\x01" + struct.pack(">Q", 9)
-            for _ in range(2):
-                out += struct.pack(">IQI", 1, 5, lanes) + struct.pack(">HQ", 3, 8) * min(lanes, 64)
-        return out
-    yield "floors", piece(5, 1, floors(2, 2))
-    yield "floors-lie", piece(5, 1, floors(1, 1, 1000))
-    yield "floors-count", piece(5, 1, floors(99, 1))
-    yield "floors-damaged", piece(5, 0, floors(1, 1) + bytes(32))
-    yield "floors-short", piece(5, 0, b"KM")
-
-
-def journals(_vectors):
-    """fuzz_journal.c: JOURNAL 0, DIRS 1, OUTBOX 2."""
-    hash_ = b"ab" * 32
-
-    def entry(text, how=1):
-        return struct.pack(">BH", how, len(text)) + text
-
-    def journal(*entries):
-        return b"\x00\x01" + b"".join(map(entry, entries))
-    state = b"C 5 3 1 " + hash_ + b" 1 " + hash_ + b" 3\n"
-    fresh = b"C 5 0 0 - 0 - 0\n"
-    claim = b"B 2 4 5\nO f 10 1 2 77 a\nO d 0 1 2 78 b c\n"
-    made = b"M 2 " + hash_ + b"\n"
-    yield "fresh", journal(fresh)
-    yield "whole", journal(state, claim, b"W 5 1\n", made, b"B 3 6 6\nO f 1 1 1 1 \xe9\n", b"L 2\n")
-    yield "live", journal(fresh, *(b"B %d %d %d\nO f 1 1 1 1 a\n" % (n, n, n) for n in range(1, 9)))
-    yield "one-too-many", journal(fresh, *(b"B %d %d %d\nO f 1 1 1 1 a\n" % (n, n, n) for n in range(1, 10)))
-    yield "torn", journal(state, claim) + entry(b"T 10 00000000\nW 5", 0)
-    yield "torn-head", journal(state) + entry(b"T 1", 0)
-    yield "damaged", journal(state) + entry(b"T 6 00000000\nW 5 1\n", 0) + entry(claim)
-    yield "other-magic", b"\x00\x00" + entry(state)
-    yield "no-state", journal(claim)
-    for i, bad in enumerate((b"C 0 1 1 - 1 - 1\n", b"C 1\n", b"C 1 1 1 xx 1 - 1\n", b"B 2 9 4\n",
-                             b"W 99 1\n", b"W 4 0\n", b"M 9 -\n", b"L 9\n", b"X\n", b"\n",
-                             b"B 2 4 4\n" + b"y" * 400, b"y" * 400 + b"\n", b"W 4 1")):
-        yield "bad-%02d" % i, journal(state, claim, bad)
-    for i, bad in enumerate((b"O x 1 1 1 1 a\n", b"O f 1 1 1 1 ../a\n", b"O f 1 1 9999999999 1 a\n",
-                             b"O f 99999999999999999999 1 1 1 a\n", b"O f 1 1 1 a\n", b"O",
-                             b"O f 1 1 1 1 a\nO f 1 1 1 1 b\n")):
-        yield "bad-claim-%d" % i, journal(state, b"B 2 4 4\n" + bad + b"\n")
-    # numbers that a batch leaves none behind
-    yield "last-numbers", journal(b"C 5 18446744073709551600 0 - 0 - 0\n", b"B 1 %d %d\nO f 1 1 1 1 a\n"
-                                  % ((1 << 64) - 2, (1 << 64) - 2), made)
-    # behind them there is none: once an endless loop over an array of reasons
-    last = b"18446744073709551615"
-    yield "last-of-all", journal(fresh, b"B 1 %s %s\nO f 1 1 1 1 a\n" % (last, last))
-    yield "none-is-left", journal(b"C 5 %s 0 - 0 - 0\n" % last)
-    yield "overlap", journal(state, claim, claim, made, made, b"L 2\n", b"L 2\n")
-    yield "dirs", b"\x01D 1 2 3 4\nD 1 1 3 4\nD 1 2 3 5\nD 0 9 -5 4\nnone\n\nD 1 x\n"
-    yield "dirs-many", b"\x01" + b"".join(b"D %d %d 1 1\n" % (n * 7 % 11, n) for n in range(300))
-    text = b"# katamichi manifest 1\n# x\n# objects: 1 4\n"
-    yield "outbox", b"\x02\x03sig" + text
-    yield "outbox-none", b"\x02\x00"
-    yield "outbox-lie", b"\x02\x03sig" + text.replace(b"1 4", b"4 1")
-    yield "outbox-later", b"\x02\x03sig" + text.replace(b"1 4", b"3 4")
-    yield "outbox-no-range", b"\x02\x03sig# katamichi manifest 1\n"
-
-
-def recordings(vectors):
-    """fuzz_replay.c: a count of changes, the changes { u16, u8 }, a pcap file."""
-    chosen = [bytes(12) + b"\x88\xb5" + bytes.fromhex(f["frame"]) for f in vectors["window"]["frames"]]
-
-    def pcap(frames, magic=0xA1B2C3D4, link=1, order="<", snap=65535, cut=None):
-        out = struct.pack(order + "IHHIIII", magic, 2, 4, 0, 0, snap, link)
-        for i, f in enumerate(frames):
-            out += struct.pack(order + "IIII", i, i, len(f), len(f) if cut is None else cut) + f
-        return out
-
-    def pcapng(frames):
-        def block(kind, body):
-            body += bytes(-len(body) % 4)
-            return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
-        return block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)) \
-            + block(1, struct.pack("<HHI", 1, 0, 0)) + b"".join(
-                block(6, struct.pack("<IIIII", 0, 0, i, len(f), len(f)) + f)
-                for i, f in enumerate(frames))
-    yield "frames", b"\x00" + pcap(chosen[:3])
-    yield "nanoseconds", b"\x00" + pcap(chosen[:1], 0xA1B23C4D)
-    yield "other-order", b"\x00" + pcap(chosen[:1], order=">")
-    yield "pcapng", b"\x00" + pcapng(chosen[:2])
-    yield "cut-short", b"\x00" + pcap(chosen[:2])[:-5]
-    yield "longer-on-the-wire", b"\x00" + pcap(chosen[:2], cut=9000)
-    yield "too-long", b"\x00" + pcap([bytes(1700)])
-    yield "many", b"\x00" + pcap([bytes(range(20))] * 70)
-    yield "no-ethernet", b"\x00" + pcap(chosen[:1], link=101)
-    yield "no-frames", b"\x00" + pcap([])
-    yield "no-file", b"\x00"
-    yield "length-lies", b"\x00" + pcap([]) + struct.pack("<IIII", 0, 0, 0x7FFFFFFF, 10)
-    slot = 4096
-    yield "longer-than-a-slot", b"\x01" + struct.pack(">HB", slot + 1, 0xFF) + pcap(chosen[:3])
-    yield "ended-by-a-lie", b"\x01" + struct.pack(">HB", slot + 20, 1) + pcap(chosen[:3])
-    yield "index", b"\x01" + struct.pack(">HB", 0x41, 0xFF) + pcap(chosen[:3])
-    yield "drops", b"\x01" + struct.pack(">HB", slot + 16, 5) + pcap(chosen[:3])
-
-
-def pages(_vectors):
-    """fuzz_stats.c: blocks, then { u32 offset, u8 length, bytes }; 0 blocks: the file itself."""
-    def write(at, content):
-        return struct.pack(">IB", at, len(content)) + content
-    first = 4096
-    role = write(first, b"role") + write(first + 28, struct.pack("<I", 2)) + write(
-        first + 64, b"frames") + write(first + 64 + 40, struct.pack("<Q", 1 << 63)) + write(
-            first + 112, b"bytes")
-    yield "empty", b"\x02"
-    yield "one-role", b"\x02" + role
-    yield "two-roles", b"\x02" + role + write(first + 8192, b"source") + write(
-        first + 8192 + 28, struct.pack("<I", 1)) + write(first + 8192 + 64, b"x")
-    yield "names-without-end", b"\x01" + write(first, b"r" * 24) + write(
-        first + 28, struct.pack("<I", 3)) + write(first + 64, b"n" * 40 + bytes(8) + b'"\x1b[2J\n\\')
-    yield "too-many-entries", b"\x01" + write(first, b"role") + write(first + 28, b"\xff" * 4)
-    yield "header", b"\x02" + write(0, b"x")
-    yield "roles", b"\x02" + write(12, b"\x07")
-    yield "short-file", b"\x00KMSTATS"
-    yield "no-file", b"\x00"
-
-
-def delivers(_vectors):
-    """Scripts of fuzz_deliver.c: GOOD 0, FIELD 1, RAW 2, WRITE 3, PAGE 4, RUN 5, KILL 6, TIME 7;
-    messages: data 0-3 (2 is the first of two), begins 4-7, manifest 8-9, heads 10, withdrawn
-    11; fields: type, channel, len, pos, chain, number, offset, a, b."""
-    def good(*which):
-        return b"".join(bytes([0, n]) for n in which)
-
-    def field(message, which, value, shift=0):
-        return bytes([1, message, which, shift, value])
-
-    def raw(kind, channel=7, **more):
-        f = {"lane": 0, "stream": 0, "session": 1, "len": 0, "pos": 0, "chain": 0, "number": 0,
-             "offset": 0, "a": 0, "b": 0, **more}
-        return b"\x02" + struct.pack("<HHHBxIIQQQQQQ", kind, channel, f["lane"], f["stream"],
-                                     f["session"], f["len"], f["pos"], f["chain"], f["number"],
-                                     f["offset"], f["a"], f["b"]) + bytes(32)
-    every = range(12)
-    run, kill = b"\x05", b"\x06"
-    yield "in-order", good(*every) + run
-    yield "backwards", good(*reversed(every)) + run
-    yield "twice", good(*every) + run + good(*every) + run
-    yield "killed-between", b"".join(good(n) + run + kill for n in every) + run
-    yield "killed-at-once", good(*every) + kill + run + good(*every) + run + kill + run
-    yield "scribbled-data", good(4, 5, 6, 7) + b"\x03\x00\x05\x01" + good(0, 1, 2, 3, 8, 9) + run \
-        + b"\x03\x00\x05\x01" + good(0) + run
-    yield "scribbled-manifest", b"\x03\x41\x00\x01" + good(*every) + run + b"\x03\x41\x00\x01" \
-        + good(8, 9) + run
-    yield "scribbled-begin", b"\x03\x20\x02\x40" + good(*every) + run
-    yield "fields", b"".join(field(n, i, 1) for i in range(9) for n in every) + run + good(*every) + run
-    yield "fields-large", b"".join(field(n, i, 255, shift) + run for i in range(9)
-                                   for n in (0, 4, 8, 10) for shift in (12, 56))
-    yield "time", good(0, 1, 8) + run + b"\x07\x14\x07\x14\x07\xff" + good(10) + b"\x07\x3c\x07\x3c" \
-        + good(2, 3, 9) + b"\x07\x0b" + good(4, 5, 6, 7) + run
-    yield "voice", b"".join(raw(16 + n, a=n, b=3, chain=1 + n % 4, number=2) for n in range(8)) + run
-    yield "alarms", b"".join(raw(22, a=n, b=9) for n in range(16)) + run
-    yield "session", raw(16, a=5) + raw(17, a=1, b=1) + raw(17, a=1 << 60, b=0x300) + raw(
-        18, a=3, b=9) + raw(18, a=9, b=3) + b"".join(raw(21, a=n) for n in range(5)) + run
-    yield "live", b"".join(raw(23, c, chain=n, a=1, b=2) for n in range(6) for c in (7, 9)) + run
-    yield "window", raw(19, a=0, b=0) + raw(19, a=5, b=2) + raw(20, a=1, b=0) + raw(
-        19, channel=65535) + run
-    yield "types", b"".join(raw(t) + run for t in (0, 6, 15, 24, 65535))
-    yield "index", good(0) + b"\x04\x41\x40" + good(*every) + run
-    yield "beyond-the-end", good(4) + field(0, 6, 1) + field(0, 6, 255) + raw(
-        2, chain=1000, number=1, offset=299, len=2) + run
-    yield "numbers", raw(2, chain=1000, number=(1 << 64) - 1, len=1) + raw(
-        2, chain=0, number=1, len=1) + raw(2, chain=1000, number=(1 << 64) - 2, len=1) + raw(
-            5, chain=1000, number=(1 << 64) - 1, a=(1 << 64) - 1) + run
-
-
-TARGETS = {"announce": announces, "carrier": carriers, "conf": confs, "deliver": delivers,
-           "frame": frames, "ipc": messages, "journal": journals, "keeper": keepers,
-           "keys": keys, "lane": lanes, "linktest": linktests, "manifest": manifests,
-           "minisig": signatures, "record": records, "replay": recordings, "rows": rows,
-           "session": sessions, "sign": signs, "sink": sinks, "stats": pages,
+TARGETS = {"announce": announces, "carrier": carriers, "conf": confs, "deliver": roles.delivers,
+           "frame": frames, "ipc": messages, "journal": roles.journals, "keeper": roles.keepers,
+           "keys": keys, "lane": roles.lanes, "linktest": linktests, "manifest": manifests,
+           "minisig": signatures, "record": records, "replay": roles.recordings, "rows": roles.rows,
+           "session": sessions, "sign": roles.signs, "sink": roles.sinks, "stats": roles.pages,
            "ticket": tickets}
 
 
