@@ -270,11 +270,77 @@ def threats_name_their_tests():
             yield f"docs/threat-model.md: a claim without a test: {row[:60]}"
 
 
+def tree():
+    """Every file of the tree, as git sees it or, in an archive, as it lies there."""
+    try:
+        done = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "-co", "--exclude-standard"],
+                              capture_output=True, text=True, check=True)
+        names = done.stdout.split("\0")
+    except (OSError, subprocess.CalledProcessError):
+        names = [os.path.relpath(os.path.join(where, name), ROOT)
+                 for where, folders, found in os.walk(ROOT) for name in found
+                 if not os.path.relpath(where, ROOT).startswith(("build", ".git"))]
+    return sorted(n for n in names if n and os.path.isfile(os.path.join(ROOT, n)))
+
+
+def seeds(path):
+    """Bytes for parsers, some of them keys made for that."""
+    return path.startswith("tests/fuzz/corpus/")
+
+
+def no_blobs():
+    """Everything that is built can be read: no program, archive or picture in the tree (SUP-03)."""
+    for path in tree():
+        with open(os.path.join(ROOT, path), "rb") as file:
+            data = file.read()
+        if seeds(path):
+            if data[:4] == b"\x7fELF" or data[:8] == b"!<arch>\n":
+                yield f"{path}: machine code among the seeds"
+            continue
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            yield f"{path}: not text"
+            continue
+        if re.search(r"[\x00-\x08\x0e-\x1f\x7f]", text):
+            yield f"{path}: control characters: not text"
+
+
+def no_downloads():
+    """Nothing is fetched to build: no wrap, no subproject, no address in a build file (SUP-03)."""
+    for path in tree():
+        if path.endswith(".wrap") or "subprojects" in path.split("/"):
+            yield f"{path}: would be fetched at build time"
+        if os.path.basename(path) not in ("meson.build", "meson_options.txt"):
+            continue
+        for number, line in enumerate(read(path).split("\n"), 1):
+            code = line.split("#", 1)[0]
+            if re.search(r"(?<!-)\b(subproject|wrap|curl|wget|git|pip3?)\b|\bfallback\s*:|://", code):
+                yield f"{path}:{number}: build files fetch nothing"
+
+
+def no_secrets():
+    """No secret key and no password file lies in the tree (ACC-06)."""
+    secret = re.compile(r"(KM[TR]X-(SECRET|LOCKED)-\d [A-Za-z0-9+/]{40}"
+                        r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+                        r"|RW(RTY0Iy|QAAEIy)[A-Za-z0-9+/]{40}"  # minisign's
+                        r"|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36})", re.M)
+    for path in tree():
+        if not seeds(path):
+            for found in secret.finditer(read(path)):
+                if "BAUGBwgJCgsMDQ4P" in found[0]:  # 4, 5, 6 … 15: a test vector
+                    continue
+                number = read(path).count("\n", 0, found.start()) + 1
+                yield f"{path}:{number}: a secret key ({found[0][:16]}…)"
+        if path.endswith((".key", ".pem", ".p12")) and not seeds(path):
+            yield f"{path}: a key file"
+
+
 CHECKS = (top_level, length_of_files, length_of_functions, first_line, numbered_labels,
           unfinished, include_walls, include_cycles, fec_knows_only_libc,
           sender_cannot_receive, decode_has_no_write_path, events_are_documented,
           limits_are_documented, decisions_are_listed, links_lead_somewhere,
-          threats_name_their_tests)
+          threats_name_their_tests, no_blobs, no_downloads, no_secrets)
 
 
 def main():
