@@ -16,6 +16,7 @@
 #include "listen.h"
 #include "log.h"
 #include "publish.h"
+#include "release.h"
 #include "role.h"
 #include "rx_commands.h"
 #include "sink_role.h"
@@ -127,6 +128,17 @@ static const struct opt_row linktest_rows[] = {
 	       .help = "Write the plot as an SVG picture too."),
 };
 
+static const struct opt_row install_rows[] = {
+	OPTION(manifest, "manifest", OPT_STRING, .metavar = "FILE",
+	       .help = "Manifest of the release, its signature beside it in FILE.minisig "
+		       "(default " RELEASE_MANIFEST_PATH " below the root)."),
+	OPTION(release_key, "key", OPT_STRING, .metavar = "KEY",
+	       .help = "Public key of the releases: a file, or its base64 line "
+		       "(default " RELEASE_KEY_PATH ")."),
+	OPTION(root, "root", OPT_STRING, .metavar = "DIR",
+	       .help = "Look at the tree below DIR (default: /)."),
+};
+
 enum {
 	CMD_RUN,
 	CMD_CHECK,
@@ -138,7 +150,8 @@ enum {
 	CMD_REPLAY,
 	CMD_ACCEPT,
 	CMD_LINKTEST,
-	CMD_ONEWAY
+	CMD_ONEWAY,
+	CMD_INSTALL
 };
 
 #define COMMAND(name_, help_, rows_, id_)                                                  \
@@ -165,13 +178,18 @@ static const struct opt_cmd commands[] = {
 		linktest_rows, CMD_LINKTEST),
 	COMMAND("oneway-check", "Show the evidence that nothing leaves by the port.",
 		oneway_rows, CMD_ONEWAY),
+	COMMAND("verify-install",
+		"Compare what is installed with the signed manifest of the release.",
+		install_rows, CMD_INSTALL),
 };
 
 static int (*const functions[])(const struct rx_options *) = {
-	[CMD_RUN] = cmd_run,	       [CMD_CHECK] = cmd_check,	  [CMD_KEYGEN] = cmd_keygen,
-	[CMD_KEYS] = cmd_keys,	       [CMD_STATUS] = cmd_status, [CMD_VERIFY] = cmd_verify,
-	[CMD_MISSING] = cmd_missing,   [CMD_REPLAY] = cmd_replay, [CMD_ACCEPT] = cmd_accept,
-	[CMD_LINKTEST] = cmd_linktest, [CMD_ONEWAY] = cmd_oneway,
+	[CMD_RUN] = cmd_run,	     [CMD_CHECK] = cmd_check,
+	[CMD_KEYGEN] = cmd_keygen,   [CMD_KEYS] = cmd_keys,
+	[CMD_STATUS] = cmd_status,   [CMD_VERIFY] = cmd_verify,
+	[CMD_MISSING] = cmd_missing, [CMD_REPLAY] = cmd_replay,
+	[CMD_ACCEPT] = cmd_accept,   [CMD_LINKTEST] = cmd_linktest,
+	[CMD_ONEWAY] = cmd_oneway,   [CMD_INSTALL] = cmd_verify_install,
 };
 
 static void print_version(FILE *out)

@@ -30,6 +30,7 @@ struct rx_options {
 	uint64_t mtu;
 	uint64_t wait_s; /* linktest: 0 = for ever */
 	const char *json_file, *svg_file;
+	const char *manifest, *release_key, *root; /* verify-install */
 };
 
 int cmd_run(const struct rx_options *options);
@@ -43,6 +44,7 @@ int cmd_replay(const struct rx_options *options);
 int cmd_accept(const struct rx_options *options);
 int cmd_linktest(const struct rx_options *options);
 int cmd_oneway(const struct rx_options *options);
+int cmd_verify_install(const struct rx_options *options);
 
 /*
  * Reads and judges the file; every finding goes to stderr. The result is the caller's

@@ -12,6 +12,7 @@
 #include "linktest.h"
 #include "load.h"
 #include "log.h"
+#include "release.h"
 #include "role.h"
 #include "sender.h"
 #include "signer.h"
@@ -116,6 +117,17 @@ static const struct opt_row linktest_rows[] = {
 	       .help = "Write what was sent as JSON too."),
 };
 
+static const struct opt_row install_rows[] = {
+	OPTION(manifest, "manifest", OPT_STRING, .metavar = "FILE",
+	       .help = "Manifest of the release, its signature beside it in FILE.minisig "
+		       "(default " RELEASE_MANIFEST_PATH " below the root)."),
+	OPTION(release_key, "key", OPT_STRING, .metavar = "KEY",
+	       .help = "Public key of the releases: a file, or its base64 line "
+		       "(default " RELEASE_KEY_PATH ")."),
+	OPTION(root, "root", OPT_STRING, .metavar = "DIR",
+	       .help = "Look at the tree below DIR (default: /)."),
+};
+
 enum {
 	CMD_RUN,
 	CMD_CHECK,
@@ -124,7 +136,8 @@ enum {
 	CMD_STATUS,
 	CMD_RESEND,
 	CMD_LINKTEST,
-	CMD_ONEWAY
+	CMD_ONEWAY,
+	CMD_INSTALL
 };
 
 static const struct opt_cmd commands[] = {
@@ -144,12 +157,21 @@ static const struct opt_cmd commands[] = {
 	 KM_COUNT(linktest_rows), CMD_LINKTEST},
 	{"oneway-check", "Show the evidence that nothing comes in by the port.",
 	 oneway_rows, KM_COUNT(oneway_rows), CMD_ONEWAY},
+	{"verify-install",
+	 "Compare what is installed with the signed manifest of the release.", install_rows,
+	 KM_COUNT(install_rows), CMD_INSTALL},
 };
 
 static int (*const functions[])(const struct tx_options *) = {
-	[CMD_RUN] = cmd_run,	       [CMD_CHECK] = cmd_check,	  [CMD_KEYGEN] = cmd_keygen,
-	[CMD_KEYS] = cmd_keys,	       [CMD_STATUS] = cmd_status, [CMD_RESEND] = cmd_resend,
-	[CMD_LINKTEST] = cmd_linktest, [CMD_ONEWAY] = cmd_oneway,
+	[CMD_RUN] = cmd_run,
+	[CMD_CHECK] = cmd_check,
+	[CMD_KEYGEN] = cmd_keygen,
+	[CMD_KEYS] = cmd_keys,
+	[CMD_STATUS] = cmd_status,
+	[CMD_RESEND] = cmd_resend,
+	[CMD_LINKTEST] = cmd_linktest,
+	[CMD_ONEWAY] = cmd_oneway,
+	[CMD_INSTALL] = cmd_verify_install,
 };
 
 static void print_version(FILE *out)

@@ -32,6 +32,7 @@ struct tx_options {
 	bool quick;
 	uint64_t seconds, max_rate, burst;
 	const char *sizes, *rates, *json_file;
+	const char *manifest, *release_key, *root; /* verify-install */
 };
 
 int cmd_run(const struct tx_options *options);
@@ -42,6 +43,7 @@ int cmd_status(const struct tx_options *options);
 int cmd_resend(const struct tx_options *options);
 int cmd_linktest(const struct tx_options *options);
 int cmd_oneway(const struct tx_options *options);
+int cmd_verify_install(const struct tx_options *options);
 
 /*
  * Reads and judges the file; every finding goes to stderr. The result is the caller's

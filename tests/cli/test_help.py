@@ -10,9 +10,9 @@ from cli_tap import Tap, run
 
 COMMANDS = {
     "katamichi-tx": ["run", "check", "keygen", "keys", "status", "resend", "linktest",
-                     "oneway-check"],
+                     "oneway-check", "verify-install"],
     "katamichi-rx": ["run", "check", "keygen", "keys", "status", "verify", "missing", "replay",
-                     "accept-session", "linktest", "oneway-check"],
+                     "accept-session", "linktest", "oneway-check", "verify-install"],
 }
 
 

@@ -408,11 +408,47 @@ def linktests(vectors):
     yield "damaged", put(hello) + put(load[:50] + b"\1" + load[51:]) + put(b"") + b"\0\xff\xff"
 
 
+def releases(_):
+    head = ("# katamichi release manifest 1\n# version: 0.1.0\n# created: 2026-11-28T00:00:00Z\n"
+            "# verify: minisign and sha256sum\n")
+    folders = "# directory 0755 ./usr/share/doc/katamichi\n# directory 0700 ./usr/share/katamichi\n"
+    digest = "0123456789abcdef" * 4
+
+    def file(path, mode="0755", size="724992", digest=digest):
+        return f"# file {mode} {size}\n{digest}  ./{path}\n"
+    whole = head + folders + file("usr/sbin/katamichi-rx") + file("usr/sbin/katamichi-tx")
+    some = file("usr/sbin/katamichi-tx")
+    for name, text in (
+            ("whole", whole), ("no-directory", head + some), ("no-file", head + folders),
+            ("cut", whole[:-1]), ("cut-in-file", whole[:whole.rindex("0123")]),
+            ("many", head + "".join(file(f"usr/lib/katamichi/{i:03}") for i in range(70))),
+            ("twice", head + some + some), ("order", head + file("b") + file("a")),
+            ("directory-late", head + some + folders), ("above", head + file("usr/../etc/passwd")),
+            ("absolute", head + file("/etc/passwd")), ("empty-part", head + file("usr//x")),
+            ("dot", head + file("usr/./x")), ("slash-end", head + file("usr/x/")),
+            ("dots-end", head + file("usr/..")), ("dots-name", head + file("usr/...")),
+            ("blank", head + file("a b")), ("control", head + file("a\x1bb")),
+            ("backslash", head + file("a\\b")), ("part-255", head + file("x" * 255)),
+            ("part-256", head + file("x" * 256)), ("path-1024", head + file(("y" * 127 + "/") * 7 + "y" * 128)),
+            ("path-1025", head + file(("y" * 127 + "/") * 7 + "y" * 129)),
+            ("mode-3", head + file("x", "755")), ("mode-8", head + file("x", "0785")),
+            ("mode-setuid", head + file("x", "4755")), ("size-lead", head + file("x", size="01")),
+            ("size-0", head + file("x", size="0")), ("size-max", head + file("x", size=str(2**63 - 1))),
+            ("size-beyond", head + file("x", size=str(2**63))), ("size-text", head + file("x", size="-1")),
+            ("digest-upper", head + file("x", digest=digest.upper())),
+            ("digest-short", head + file("x", digest=digest[1:])),
+            ("version-2", whole.replace("manifest 1", "manifest 2")),
+            ("version-long", whole.replace("0.1.0", "0" * 33)),
+            ("no-time", whole.replace("2026-11-28T00:00:00Z", "")), ("empty", "")):
+        yield name, text.encode()
+    yield "nul", whole.replace("-rx", "\0rx").encode()
+
+
 TARGETS = {"announce": announces, "carrier": carriers, "conf": confs, "deliver": roles.delivers,
            "frame": frames, "ipc": messages, "journal": roles.journals, "keeper": roles.keepers,
            "keys": keys, "lane": roles.lanes, "linktest": linktests, "manifest": manifests,
-           "minisig": signatures, "record": records, "replay": roles.recordings, "rows": roles.rows,
-           "session": sessions, "sign": roles.signs, "sink": roles.sinks, "stats": roles.pages,
+           "minisig": signatures, "record": records, "release": releases, "replay": roles.recordings,
+           "rows": roles.rows, "session": sessions, "sign": roles.signs, "sink": roles.sinks, "stats": roles.pages,
            "ticket": tickets}
 
 
