@@ -448,8 +448,8 @@ TARGETS = {"announce": announces, "carrier": carriers, "conf": confs, "deliver":
            "frame": frames, "ipc": messages, "journal": roles.journals, "keeper": roles.keepers,
            "keys": keys, "lane": roles.lanes, "linktest": linktests, "manifest": manifests,
            "minisig": signatures, "record": records, "release": releases, "replay": roles.recordings,
-           "rows": roles.rows, "session": sessions, "sign": roles.signs, "sink": roles.sinks, "stats": roles.pages,
-           "ticket": tickets}
+           "rows": roles.rows, "session": sessions, "sign": roles.signs, "sink": roles.sinks,
+           "stats": roles.pages, "ticket": tickets}
 
 
 def main():
