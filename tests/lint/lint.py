@@ -315,7 +315,7 @@ def no_downloads():
             continue
         for number, line in enumerate(read(path).split("\n"), 1):
             code = line.split("#", 1)[0]
-            if re.search(r"(?<!-)\b(subproject|wrap|curl|wget|git|pip3?)\b|\bfallback\s*:|://", code):
+            if re.search(r"(?<!-)\b(subproject|curl|wget|git|pip3?)\b|\bfallback\s*:|://", code):
                 yield f"{path}:{number}: build files fetch nothing"
 
 
