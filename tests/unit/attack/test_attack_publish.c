@@ -277,16 +277,22 @@ static void submit(const struct deliver_msg *m)
 }
 
 /* publish ended because decode broke the protocol: one line of it, the code that says so. */
-static void broke(const char *what)
+static void broke_by(const char *what, const char *line)
 {
 	const struct role_exit exit = attack_await_end(&publish);
 
 	cr_expect(!exit.signalled && exit.number == PUBLISH_EXIT_VIOLATION, "%s: %s %d",
 		  what, exit.signalled ? "signal" : "exit", exit.number);
 	cr_expect_eq(attack_lines(&publish, "publish.violation"), 1, "%s", what);
+	cr_expect_eq(attack_lines(&publish, line), 1, "%s: no line of %s", what, line);
 	attack_free(&publish);
 	format();
 	start();
+}
+
+static void broke(const char *what)
+{
+	broke_by(what, "type=");
 }
 
 /* What no honest decode can say ends the pair, and the next publish goes on. */
@@ -320,10 +326,10 @@ Test(attack_publish, wild_ring, .init = set_up, .fini = tear_down)
 	struct ring_page *page = rig.deliver;
 
 	atomic_store(&page->head, UINT64_C(1) << 40);
-	broke("beyond the slots");
+	broke_by("beyond the slots", "impossible ring indices");
 	still_works(9);
 	atomic_store(&page->head, 1);
-	broke("backwards");
+	broke_by("backwards", "impossible ring indices");
 	/* tail is publish's own; the geometry was compared once and is never looked at again */
 	atomic_store(&page->tail, UINT64_MAX);
 	page->slot_size = page->count = UINT32_MAX;
