@@ -215,7 +215,7 @@ static int run_fleet(struct linktest *t)
 {
 	static const struct fleet_role roles[ROLE_COUNT] = {
 		[ROLE_CAPTURE] = {"capture", 0, spawn_capture},
-		[ROLE_LISTEN] = {"listen", 0, spawn_listen},
+		[ROLE_LISTEN] = {"listen", 0, spawn_listen, 0},
 	};
 	static const uint8_t stop_order[ROLE_COUNT] = {ROLE_CAPTURE, ROLE_LISTEN};
 	const struct fleet_plan plan = {

@@ -65,6 +65,7 @@ struct rx_supervisor {
 	uint64_t drained_ns; /* replay: when the last frame had been taken; 0 = not yet */
 	bool decode_asked;
 	struct sandbox_report sandbox;
+	struct notify notify;
 	uint64_t caps; /* what we hold */
 };
 
@@ -390,6 +391,8 @@ static int make_stats(struct rx_supervisor *s, struct km_err *err)
 static int set_up(struct rx_supervisor *s, const void *bytes, size_t len, int replay_fd,
 		  struct km_err *err)
 {
+	if (!s->replay && notify_open(&s->notify, err) != 0)
+		return -1;
 	if (s->config->user[0] != '\0' &&
 	    role_find_user(s->config->user, &s->uid, &s->gid, err) != 0)
 		return -1;
@@ -411,6 +414,7 @@ static int set_up(struct rx_supervisor *s, const void *bytes, size_t len, int re
 
 static void tear_down(struct rx_supervisor *s)
 {
+	notify_close(&s->notify);
 	rx_shared_free(&s->shared);
 	rx_intake_free(&s->intake);
 	rx_sockets_close(&s->sockets);
@@ -426,11 +430,11 @@ int rx_supervisor_run(const struct rx_config *config, const void *bytes, size_t 
 		      const struct host_interface *port, int replay_fd)
 {
 	static const struct fleet_role roles[ROLE_COUNT] = {
-		[ROLE_KEEPER] = {"keeper", 0, spawn_keeper},
-		[ROLE_PUBLISH] = {"publish", 0, spawn_publish},
-		[ROLE_SINK] = {"sink", 0, spawn_sink},
-		[ROLE_CAPTURE] = {"capture", 0, spawn_capture},
-		[ROLE_DECODE] = {"decode", 0, spawn_decode},
+		[ROLE_KEEPER] = {"keeper", 0, spawn_keeper, RX_STATS_KEEPER},
+		[ROLE_PUBLISH] = {"publish", 0, spawn_publish, RX_STATS_PUBLISH},
+		[ROLE_SINK] = {"sink", 0, spawn_sink, RX_STATS_SINK},
+		[ROLE_CAPTURE] = {"capture", 0, spawn_capture, RX_STATS_CAPTURE},
+		[ROLE_DECODE] = {"decode", 0, spawn_decode, RX_STATS_DECODE},
 	};
 	static const uint8_t stop_order[ROLE_COUNT] = {ROLE_CAPTURE, ROLE_DECODE, ROLE_SINK,
 						       ROLE_PUBLISH, ROLE_KEEPER};
@@ -444,6 +448,7 @@ int rx_supervisor_run(const struct rx_config *config, const void *bytes, size_t 
 		.replay = replay_fd >= 0,
 		.shared = RX_SHARED_INIT,
 		.intake = RX_INTAKE_INIT,
+		.notify = NOTIFY_INIT,
 	};
 	const struct fleet_plan plan = {
 		.roles = roles,
@@ -455,6 +460,8 @@ int rx_supervisor_run(const struct rx_config *config, const void *bytes, size_t 
 		.prepare = prepare,
 		.tick = s.replay ? tick_replay : tick,
 		.ctx = &s,
+		.beats = s.replay ? NULL : &s.stats_map,
+		.notify = s.replay ? NULL : &s.notify,
 	};
 	struct km_err err = KM_ERR_INIT;
 	struct fleet fleet;

@@ -189,7 +189,7 @@ static void print_head(const struct linktest *t)
 
 static int run_fleet(struct linktest *t)
 {
-	static const struct fleet_role roles[] = {{"load", 0, spawn_load}};
+	static const struct fleet_role roles[] = {{"load", 0, spawn_load, 0}};
 	static const uint8_t stop_order[] = {0};
 	const struct fleet_plan plan = {
 		.roles = roles,

@@ -53,6 +53,7 @@ struct tx_supervisor {
 	struct stats_map stats_map;
 	struct stats_writer stats;
 	struct sandbox_report sandbox;
+	struct notify notify;
 	char mtu_text[16], workers_text[16];
 };
 
@@ -302,6 +303,8 @@ static int make_stats(struct tx_supervisor *s, struct km_err *err)
 static int set_up(struct tx_supervisor *s, const void *bytes, size_t len,
 		  struct km_err *err)
 {
+	if (notify_open(&s->notify, err) != 0)
+		return -1;
 	if (s->config->user[0] != '\0' &&
 	    role_find_user(s->config->user, &s->uid, &s->gid, err) != 0)
 		return -1;
@@ -325,6 +328,7 @@ static void tear_down(struct tx_supervisor *s)
 			    &s->fd_pid,	   &s->fd_slots_ro, &s->sign[0],  &s->sign[1],
 			    &s->fd_sent,   &s->fd_received};
 
+	notify_close(&s->notify);
 	tx_sockets_close(&s->sockets);
 	shm_unmap(&s->index);
 	stats_unmap(&s->stats_map);
@@ -337,10 +341,10 @@ int tx_supervisor_run(const struct tx_config *config, const void *bytes, size_t 
 {
 	static const struct fleet_role roles[ROLE_COUNT] = {
 		[ROLE_SIGNER] = {"signer", BIT(ROLE_SENDER) | BIT(ROLE_SOURCE),
-				 spawn_signer},
-		[ROLE_SENDER] = {"sender", 0, spawn_sender},
+				 spawn_signer, TX_STATS_SIGNER},
+		[ROLE_SENDER] = {"sender", 0, spawn_sender, TX_STATS_SENDER},
 		[ROLE_SOURCE] = {"source", BIT(ROLE_SENDER) | BIT(ROLE_SIGNER),
-				 spawn_source},
+				 spawn_source, TX_STATS_SOURCE},
 	};
 	static const uint8_t stop_order[ROLE_COUNT] = {ROLE_SOURCE, ROLE_SENDER,
 						       ROLE_SIGNER};
@@ -356,6 +360,7 @@ int tx_supervisor_run(const struct tx_config *config, const void *bytes, size_t 
 		.fd_received = -1,
 		.fd_sent = -1,
 		.sign = {-1, -1},
+		.notify = NOTIFY_INIT,
 	};
 	const struct fleet_plan plan = {
 		.roles = roles,
@@ -366,6 +371,8 @@ int tx_supervisor_run(const struct tx_config *config, const void *bytes, size_t 
 		.prepare = prepare,
 		.tick = tick,
 		.ctx = &s,
+		.beats = &s.stats_map,
+		.notify = &s.notify,
 	};
 	struct km_err err = KM_ERR_INIT;
 	struct fleet fleet;

@@ -30,6 +30,8 @@
 	X(ROLE_RESTART, "role.restart", LOG_WARNING, "a role is started again")            \
 	X(ROLE_ALARM, "role.alarm", LOG_CRIT, "a role keeps dying")                        \
 	X(ROLE_STOPPED, "role.stopped", LOG_INFO, "a role ended as asked")                 \
+	X(ROLE_HUNG, "role.hung", LOG_ERR, "a role does not go on")                        \
+	X(NOTIFY_FAILED, "notify.failed", LOG_WARNING, "the service manager was not told") \
 	X(ROLE_KILLED, "role.killed", LOG_WARNING, "a role overstayed its stop limit")     \
 	X(IPC_VIOLATION, "ipc.violation", LOG_CRIT, "a role broke the message protocol")   \
 	X(RING_VIOLATION, "ring.violation", LOG_CRIT, "a role wrote impossible indices")   \

@@ -187,6 +187,24 @@ int stats_claim(struct stats_map *map, struct stats_writer *writer, uint32_t ind
 	return 0;
 }
 
+_Atomic uint64_t *stats_beat_cell(struct stats_map *map, uint32_t index)
+{
+	return map->page && index < map->roles ? &map->page->block[index].beats : NULL;
+}
+
+bool stats_beats(const struct stats_map *map, uint32_t index, uint32_t pid, uint64_t *beats)
+{
+	const struct stats_block *block;
+
+	if (!map->page || index >= map->roles)
+		return false;
+	block = &map->page->block[index];
+	if (atomic_load_explicit(&block->pid, memory_order_relaxed) != pid)
+		return false;
+	*beats = atomic_load_explicit(&block->beats, memory_order_relaxed);
+	return true;
+}
+
 /* Copies a name out of the page: terminated, only [A-Za-z0-9_.-], anything else '?'. */
 static void stats_name(char *to, const char *from, size_t size)
 {

@@ -43,6 +43,7 @@ struct stats_block {
 	_Atomic uint32_t entries;
 	_Atomic uint64_t starts;   /* times a process claimed this block */
 	_Atomic uint64_t since_ns; /* wall clock of the last claim */
+	_Atomic uint64_t beats;	   /* goes up as long as the role's loop goes round */
 	_Alignas(64) struct stats_entry entry[STATS_ENTRIES_MAX];
 	uint8_t pad[8192 - 64 - sizeof(struct stats_entry) * STATS_ENTRIES_MAX];
 };
@@ -119,6 +120,14 @@ static inline void stats_max(struct stats_writer *w, uint32_t id, uint64_t value
 	if (value > stats_get(w, id))
 		stats_set(w, id, value);
 }
+
+/* Where the role of block `index` counts its beats (role.h): as long as the mapping; NULL when
+ * there is no such block. */
+_Atomic uint64_t *stats_beat_cell(struct stats_map *map, uint32_t index);
+
+/* The beats that process `pid` counted in block `index`; false when the block is not its. */
+bool stats_beats(const struct stats_map *map, uint32_t index, uint32_t pid,
+		 uint64_t *beats);
 
 /* Reader side: value of role/name, false when there is no such counter. */
 bool stats_find(const struct stats_map *map, const char *role, const char *name,

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: ISC
 #include "fleet.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -10,6 +13,8 @@
 
 /* How long a stop may go unseen while a role starts. */
 #define FLEET_SLICE_MS 100
+
+#define FLEET_AT_WORK "all roles are at work"
 
 /* Of a supervisor: to start roles and to end them. */
 #define FLEET_CAPS                                                                         \
@@ -55,23 +60,93 @@ static void fleet_end(struct fleet *f, int code)
 	f->code = code;
 }
 
+/* Ticks without a beat after which a role hangs. */
+static uint64_t fleet_patience(const struct fleet *f)
+{
+	const struct notify *n = f->plan->notify;
+	uint64_t limit_ns = n && n->watchdog_ns ? n->watchdog_ns / 2 : FLEET_HUNG_NS;
+
+	/* less than two ticks would take a slow start for a halt */
+	return limit_ns / f->plan->tick_ns > 2 ? limit_ns / f->plan->tick_ns : 2;
+}
+
+/* The watchdog's sign of life, if it is time and there is life: see fleet.h. */
+static void fleet_alive(struct fleet *f)
+{
+	if (!f->plan->notify)
+		return;
+	for (size_t i = 0; i < f->plan->n; i++)
+		if (f->pulse[i].still >= 2 * fleet_patience(f))
+			return;
+	notify_alive(f->plan->notify, clock_mono_ns());
+}
+
+/* Kills what hangs; its end is then a death like any other. */
+static void fleet_check_pulses(struct fleet *f)
+{
+	for (size_t i = 0; f->plan->beats && i < f->plan->n; i++) {
+		const struct role_child *child = &f->child[i];
+		struct fleet_pulse *pulse = &f->pulse[i];
+		uint64_t beats = 0;
+
+		if (!child->ready || child->stopping ||
+		    !stats_beats(f->plan->beats, f->plan->roles[i].block,
+				 (uint32_t)child->pid, &beats) ||
+		    beats != pulse->beats) {
+			*pulse = (struct fleet_pulse){.beats = beats};
+			continue;
+		}
+		if (++pulse->still != fleet_patience(f))
+			continue;
+		log_event(EVENT_ROLE_HUNG,
+			  "role %s does not go on: it is killed and started again pid=%d "
+			  "ticks=%" PRIu64,
+			  child->name, (int)child->pid, pulse->still);
+		role_strike(child);
+	}
+}
+
+/* For `systemctl status`: what is at work and what is not. */
+static void fleet_tell_state(struct fleet *f)
+{
+	char text[NOTIFY_STATUS_MAX];
+	size_t used = 0;
+
+	if (!f->plan->notify)
+		return;
+	(void)snprintf(text, sizeof(text), "%s", FLEET_AT_WORK);
+	for (size_t i = 0; i < f->plan->n; i++) {
+		int n;
+
+		if (!(f->down >> i & 1) || used >= sizeof(text))
+			continue;
+		n = snprintf(text + used, sizeof(text) - used, "%s%s%s",
+			     used ? ", " : "down: ", f->plan->roles[i].name,
+			     f->held >> i & 1 ? " (no interface)" : "");
+		used += n > 0 ? (size_t)n : 0;
+	}
+	notify_status(f->plan->notify, text);
+}
+
 /* Asks the roles of mask to end, in stop order; kills what overstays limit_ns. */
 static size_t fleet_stop_mask(struct fleet *f, uint32_t mask, uint64_t limit_ns)
 {
-	struct role_child *list[FLEET_ROLES_MAX];
-	size_t n = 0;
+	size_t unclean = 0;
 
 	for (size_t i = 0; i < f->plan->n; i++) {
 		uint8_t role = f->plan->stop_order[i];
+		struct role_child *one[] = {&f->child[role]};
 
-		if (mask >> role & 1)
-			list[n++] = &f->child[role];
+		if (!(mask >> role & 1))
+			continue;
+		unclean += supervise_stop(one, 1, limit_ns);
+		fleet_alive(f);
 	}
-	return supervise_stop(list, n, limit_ns);
+	return unclean;
 }
 
 /* role_await_ready() in slices, so that a stop need not wait for a role's long set-up. */
-static int fleet_await_ready(struct role_child *child, struct km_err *err)
+static int fleet_await_ready(struct fleet *f, struct role_child *child, struct km_err *err)
 {
 	const uint64_t deadline_ns = clock_add(clock_mono_ns(), FLEET_READY_NS);
 	struct pollfd fd = {.fd = child->control, .events = POLLIN};
@@ -82,6 +157,7 @@ static int fleet_await_ready(struct role_child *child, struct km_err *err)
 					  child->name);
 		if (poll(&fd, 1, FLEET_SLICE_MS) > 0)
 			return role_await_ready(child, CLOCK_NS_PER_SEC, err);
+		fleet_alive(f);
 	}
 	return km_err_set(err, EX_SOFTWARE, "role %s: not ready in time", child->name);
 }
@@ -100,7 +176,7 @@ static int fleet_bring_up(struct fleet *f, uint32_t mask, struct km_err *err)
 	/* in order: a later role's set-up may need an earlier one at work (source, signer) */
 	for (size_t i = 0; i < plan->n; i++)
 		if ((mask >> i & 1) && f->child[i].pid != 0 &&
-		    (fleet_await_ready(&f->child[i], err) != 0 ||
+		    (fleet_await_ready(f, &f->child[i], err) != 0 ||
 		     role_go(&f->child[i], err) != 0))
 			goto out_kill;
 	f->down &= ~mask;
@@ -244,6 +320,8 @@ static uint64_t fleet_deadline(const struct fleet *f, uint64_t tick_ns)
 {
 	uint64_t deadline_ns = tick_ns;
 
+	if (f->plan->notify && notify_due_ns(f->plan->notify) < deadline_ns)
+		deadline_ns = notify_due_ns(f->plan->notify);
 	for (size_t i = 0; i < f->plan->n; i++)
 		if ((f->down & ~f->held) >> i & 1 && f->due_ns[i] < deadline_ns)
 			deadline_ns = f->due_ns[i];
@@ -288,9 +366,26 @@ static void fleet_step(struct fleet *f, uint64_t *next_tick_ns)
 		*next_tick_ns = clock_add(clock_mono_ns(), f->plan->tick_ns);
 		if (f->plan->tick(f->plan->ctx, f) != 0)
 			fleet_end(f, 0);
+		fleet_check_pulses(f);
 	}
 	if (!f->ending)
 		fleet_start_due(f);
+	fleet_tell_state(f);
+	fleet_alive(f);
+}
+
+/* A manager that does not hear this ends us in its time: then the log should say why. */
+static void fleet_tell(struct fleet *f, bool ready)
+{
+	if (!f->plan->notify)
+		return;
+	if (ready ? notify_ready(f->plan->notify, FLEET_AT_WORK)
+		  : notify_stopping(f->plan->notify))
+		return;
+	log_event(EVENT_NOTIFY_FAILED,
+		  "the service manager does not take %s: is NOTIFY_SOCKET its socket? "
+		  "errno=%d",
+		  ready ? "READY=1" : "STOPPING=1", errno);
 }
 
 int fleet_run(struct fleet *f, const struct fleet_plan *plan)
@@ -313,8 +408,10 @@ int fleet_run(struct fleet *f, const struct fleet_plan *plan)
 		return err.code ? err.code : EX_SOFTWARE;
 	}
 	log_event(EVENT_DAEMON_READY, "all roles are ready");
+	fleet_tell(f, true);
 	while (!f->ending)
 		fleet_step(f, &next_tick_ns);
+	fleet_tell(f, false);
 	if (fleet_stop_mask(f, all, plan->stop_ns) != 0 && f->code == 0)
 		f->code = EX_SOFTWARE;
 	log_event(EVENT_DAEMON_STOP, "stopped code=%d", f->code);

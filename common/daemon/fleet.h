@@ -9,7 +9,14 @@
  * code that trying again cannot help: EX_USAGE, EX_NOPERM, EX_CONFIG end the daemon with
  * that code.
  *
- * One per process, in its only thread. Logs role.restart, role.alarm, daemon.*.
+ * A role that hangs is killed, and then started again like any that died: every role counts
+ * rounds of its loop (role_beat_in()), and one whose count has not moved for FLEET_HUNG_NS, or for
+ * half the service manager's watchdog if that is set, hangs. The watchdog hears of us twice in its
+ * time as long as this loop goes round and no role outlives being killed; then it hears no more,
+ * and ends the daemon.
+ *
+ * One per process, in its only thread. Logs role.restart, role.alarm, role.hung, notify.failed,
+ * daemon.*.
  */
 #ifndef FLEET_H
 #define FLEET_H
@@ -18,7 +25,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "notify.h"
 #include "role.h"
+#include "stats.h"
 #include "supervise.h"
 
 #define FLEET_ROLES_MAX 8
@@ -27,6 +36,8 @@
 #define FLEET_READY_NS UINT64_C(120000000000)
 /* A role that is restarted for another's sake may finish what it does, this long. */
 #define FLEET_PEER_STOP_NS UINT64_C(2000000000)
+/* A loop that stands still so long does not wait for a disk any more: that is for threads. */
+#define FLEET_HUNG_NS UINT64_C(60000000000)
 
 struct fleet;
 
@@ -36,6 +47,7 @@ struct fleet_role {
 		with; /* roles (bits by index) that end and start again when this one died */
 	/* Calls role_spawn(). Leaving child->pid at 0 means: not needed now. */
 	int (*spawn)(void *ctx, struct role_child *child, struct km_err *err);
+	uint32_t block; /* its block of the counters page, where it counts its beats */
 };
 
 struct fleet_plan {
@@ -52,6 +64,14 @@ struct fleet_plan {
 	/* Every tick_ns, and before roles start again. Not 0: stop in order (and leave with code 0). */
 	int (*tick)(void *ctx, struct fleet *fleet);
 	void *ctx;
+	const struct stats_map *beats; /* NULL: no role is taken for hung */
+	struct notify *notify;	       /* NULL: there is no service manager to tell */
+};
+
+/* A role whose loop does not go round. */
+struct fleet_pulse {
+	uint64_t beats; /* when it was last seen to move */
+	uint64_t still; /* ticks since then: what stops us too, a suspended host, is one */
 };
 
 struct fleet {
@@ -61,8 +81,9 @@ struct fleet {
 	uint64_t due_ns[FLEET_ROLES_MAX]; /* when a role that is down starts again */
 	uint32_t down;			  /* ended, to be started again */
 	uint32_t held;			  /* not started again as long as the bit is set */
-	uint64_t restarts;		  /* roles started again, for the counters page */
-	int code;			  /* exit code when `ending` */
+	struct fleet_pulse pulse[FLEET_ROLES_MAX];
+	uint64_t restarts; /* roles started again, for the counters page */
+	int code;	   /* exit code when `ending` */
 	bool ending;
 };
 

@@ -174,6 +174,11 @@ static _Noreturn void role_become(const struct role_spec *spec, struct role_exec
 			_exit(EX_OSERR);
 		}
 	}
+	if (sandbox_pass_caps(spec->plan.keep_caps) != 0) {
+		log_event(EVENT_DAEMON_FAILED, "role %s: capabilities: errno=%d",
+			  spec->name, errno);
+		_exit(EX_OSERR);
+	}
 	(void)execve("/proc/self/exe", argv.out, exec->envp);
 	log_event(EVENT_DAEMON_FAILED, "role %s: execve /proc/self/exe: errno=%d",
 		  spec->name, errno);
@@ -369,6 +374,12 @@ void role_kill(struct role_child *child)
 	while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	role_child_reset(child);
+}
+
+void role_strike(const struct role_child *child)
+{
+	if (child->pid > 0)
+		(void)kill(child->pid, SIGKILL);
 }
 
 int role_find_user(const char *user, uid_t *uid, gid_t *gid, struct km_err *err)

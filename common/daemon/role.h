@@ -15,6 +15,7 @@
 #define ROLE_H
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -116,6 +117,9 @@ void role_ask_stop(struct role_child *child);
  */
 void role_kill(struct role_child *child);
 
+/* SIGKILL, and no wait: its end is seen as any other death. */
+void role_strike(const struct role_child *child);
+
 /* uid and gid of a user name; -1 with EX_NOUSER when there is none. */
 KM_MUST_CHECK int role_find_user(const char *user, uid_t *uid, gid_t *gid,
 				 struct km_err *err);
@@ -127,6 +131,7 @@ struct role_ctx {
 	int control; /* ROLE_CONTROL_FD */
 	struct sandbox_report sandbox;
 	const struct cage *cage; /* of role_cage() */
+	_Atomic uint64_t *beat;	 /* of role_beat_in(); NULL = none */
 	int argc;		 /* arguments after the name */
 	char **argv;
 };
@@ -154,6 +159,12 @@ KM_MUST_CHECK int role_cage(struct role_ctx *ctx, const struct cage *cage,
  * -1 when the supervisor has gone or says stop (err->code 0 then: leave with exit code 0).
  */
 KM_MUST_CHECK int role_ready(struct role_ctx *ctx, const char *extra, struct km_err *err);
+
+/*
+ * From here on role_stop_requested() counts in that cell of the counters page that the loop goes
+ * round (stats_beat_cell()). A role whose count stands still is taken for hung (fleet.h).
+ */
+void role_beat_in(struct role_ctx *ctx, _Atomic uint64_t *cell);
 
 /*
  * True once the supervisor asked us to stop or has gone. Does not block: one recvmsg, so

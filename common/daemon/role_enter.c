@@ -162,12 +162,23 @@ bool role_note_control(const struct ipc_msg *msg)
 	return msg->type == ROLE_MSG_STOP;
 }
 
+void role_beat_in(struct role_ctx *ctx, _Atomic uint64_t *cell)
+{
+	ctx->beat = cell;
+}
+
 bool role_stop_requested(struct role_ctx *ctx)
 {
 	static const struct ipc_type rows[] = {ROLE_IPC_STOP_ROW};
 	static const struct ipc_table table = {rows, KM_COUNT(rows)};
 	struct ipc_msg msg;
 
+	/* a thread of its own has it: nobody else counts there */
+	if (ctx->beat)
+		atomic_store_explicit(
+			ctx->beat,
+			atomic_load_explicit(ctx->beat, memory_order_relaxed) + 1,
+			memory_order_relaxed);
 	/* stop, supervisor gone, or nonsense from it: in each case there is no more work */
 	return ipc_recv(ctx->control, &table, &msg, 0) != KM_ERR_EMPTY;
 }

@@ -158,6 +158,28 @@ int sandbox_drop_caps(uint64_t keep, struct sandbox_report *report, struct km_er
 	return 0;
 }
 
+int sandbox_pass_caps(uint64_t keep)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+
+	if (keep == 0 || geteuid() == 0)
+		return 0;
+	memset(data, 0, sizeof(data));
+	if (syscall(SYS_capget, &head, data) != 0)
+		return -1;
+	/* only what is permitted and inheritable can become ambient */
+	for (int i = 0; i < 2; i++)
+		data[i].inheritable = data[i].permitted & (uint32_t)(keep >> (32 * i));
+	if (syscall(SYS_capset, &head, data) != 0)
+		return -1;
+	for (unsigned long cap = 0; cap < 64; cap++)
+		if ((data[cap / 32].inheritable >> (cap % 32) & 1) &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) != 0)
+			return -1;
+	return 0;
+}
+
 int sandbox_apply(const struct sandbox_plan *plan, struct sandbox_report *report,
 		  struct km_err *err)
 {
@@ -169,7 +191,9 @@ int sandbox_apply(const struct sandbox_plan *plan, struct sandbox_report *report
 		return km_err_set_errno(err, EX_OSERR, "capget");
 	/* the bounding set needs CAP_SETPCAP, which leaves with the uid */
 	(void)sandbox_cut_bounding(plan->bounding, effective & SANDBOX_CAP(CAP_SETPCAP));
-	report->uid_wanted = plan->uid != 0 || plan->gid != 0;
+	/* started as that user, there is nothing to change */
+	report->uid_wanted = (plan->uid != 0 && plan->uid != getuid()) ||
+			     (plan->gid != 0 && plan->gid != getgid());
 	if (report->uid_wanted && sandbox_change_uid(plan, report, effective, err) != 0)
 		return -1;
 	if (sandbox_drop_caps(plan->keep_caps, report, err) != 0)

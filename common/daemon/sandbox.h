@@ -64,6 +64,12 @@ KM_MUST_CHECK int sandbox_apply(const struct sandbox_plan *plan,
 KM_MUST_CHECK int sandbox_drop_caps(uint64_t keep, struct sandbox_report *report,
 				    struct km_err *err);
 
+/*
+ * Before execve, in a process that is not root: what of `keep` we hold goes along, as ambient
+ * capabilities. Root's processes get theirs by their number. Async-signal-safe; -1 with errno.
+ */
+KM_MUST_CHECK int sandbox_pass_caps(uint64_t keep);
+
 /* Reads the present state into *report (plan-dependent fields stay). */
 void sandbox_observe(struct sandbox_report *report);
 

@@ -243,6 +243,7 @@ int capture_main(struct role_ctx *ctx)
 		rc = stats_claim(&capture.stats_map, &capture.stats, RX_STATS_CAPTURE,
 				 "capture", capture_stat_names, CAPTURE_STAT_COUNT, &err);
 	if (rc == 0) {
+		role_beat_in(ctx, stats_beat_cell(&capture.stats_map, RX_STATS_CAPTURE));
 		rx_config_intake_plan(&capture.config, &capture.plan);
 		link_match_init(&capture.match, &capture.config);
 		rc = capture.pump ? capture_pump(&capture, ctx, &err)

@@ -254,6 +254,7 @@ static int set_up(struct decode *d, struct km_err *err)
 	    stats_claim(&d->stats_map, &d->stats, RX_STATS_DECODE, "decode",
 			decode_count_names, COUNT_ROWS, err) != 0)
 		return km_err_prefix(err, "counters page");
+	role_beat_in(d->ctx, stats_beat_cell(&d->stats_map, RX_STATS_DECODE));
 	if (keys_init(err) != 0 || choose_kernel(&d->config, &choice, err) != 0)
 		return -1;
 	make_plan(d, &plan);

@@ -141,6 +141,7 @@ static int keeper_set_up(struct keeper *k, struct role_ctx *ctx, struct km_err *
 	    stats_claim(&k->stats_map, &k->talk.stats, RX_STATS_KEEPER, "keeper",
 			keeper_stat_names, KEEPER_STAT_COUNT, err) < 0)
 		return -1;
+	role_beat_in(ctx, stats_beat_cell(&k->stats_map, RX_STATS_KEEPER));
 	if (keeper_load(k, &config, err) < 0 || keeper_attach(k, err) < 0)
 		return -1;
 	keeper_show_keys(k);

@@ -123,6 +123,7 @@ int publish_main(struct role_ctx *ctx)
 	publish = publish_open(&setup, &err);
 	if (!publish)
 		goto fail;
+	role_beat_in(ctx, stats_beat_cell(&fds.stats, RX_STATS_PUBLISH));
 	/* its own thread only: those that wait for the disk are there already */
 	rx_config_cores(&config, &cores);
 	(void)cores_pin(&cores, RX_SLOT_PUBLISH);

@@ -72,6 +72,7 @@ static int set_up(struct sink *s, struct role_ctx *ctx, struct km_err *err)
 	    shm_map(&s->map, RX_FD_SINK, sink_bytes(), SHM_MAP_WRITE | SHM_MAP_POPULATE,
 		    err) != 0)
 		return -1;
+	role_beat_in(ctx, stats_beat_cell(&s->stats_map, RX_STATS_SINK));
 	if (sink_out_attach(&s->out, s->map.p, sink_bytes()) != KM_OK)
 		return km_err_set(err, EX_SOFTWARE, "sink: ring with decode refused");
 	s->out.channels = s->config.datagrams;

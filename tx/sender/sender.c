@@ -178,6 +178,7 @@ static int sender_set_up(struct sender *s, struct role_ctx *ctx, struct km_err *
 	    stats_claim(&s->stats_map, &s->stats, TX_STATS_SENDER, "sender",
 			sender_stat_names, SENDER_STAT_COUNT, err) < 0)
 		return -1;
+	role_beat_in(ctx, stats_beat_cell(&s->stats_map, TX_STATS_SENDER));
 	if (sender_attach(s, err) < 0)
 		return -1;
 	if (link_packet_open(&s->link, s->config.interface,

@@ -145,6 +145,7 @@ static int signer_set_up(struct signer *s, struct role_ctx *ctx, struct km_err *
 	    stats_claim(&s->stats_map, &s->talk.stats, TX_STATS_SIGNER, "signer",
 			signer_stat_names, SIGNER_STAT_COUNT, err) < 0)
 		return -1;
+	role_beat_in(ctx, stats_beat_cell(&s->stats_map, TX_STATS_SIGNER));
 	if (signer_load(s, &config, err) < 0)
 		return -1;
 	stats_set(&s->talk.stats, SIGNER_EPOCH, s->talk.epoch.value);

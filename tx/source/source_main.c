@@ -172,6 +172,7 @@ static int set_up(struct source_role *r, struct role_ctx *ctx, struct km_err *er
 	/* We may cut files short: with the descriptor, the page too, which would kill all who
 	 * write to it (SIGBUS), the supervisor first. */
 	(void)close(TX_FD_STATS);
+	role_beat_in(ctx, stats_beat_cell(&r->stats_map, TX_STATS_SOURCE));
 	setup.index = r->index.p;
 	setup.slots = r->slots.p;
 	for (unsigned i = 0; i < r->config.datagrams; i++)

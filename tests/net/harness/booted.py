@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: ISC
+"""A systemd of our own: process 1 of a PID namespace, with a root in memory, one cgroup and no
+unit but ours and the few that ours name.
+
+    with Booted(ns, directory) as host:
+        host.put("/etc/katamichi/tx.conf", text)
+        host.boot()
+        host.ctl("start", "katamichi-tx.service")
+
+The machine's /usr is read through it; nothing of the machine is written, and its own service
+manager, if there is one, does not notice. Needs root and a cgroup2 file system.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from . import cleanup
+from .netns import run
+from .procs import Died, Process, children
+from .tap import Skip
+
+SYSTEMD = "/lib/systemd/systemd"
+TOOLS = (SYSTEMD, "/bin/systemctl", "/bin/systemd-sysusers", "/bin/systemd-tmpfiles")
+BOOT_SECONDS = 60
+
+# What units of ours name, and what systemd wants for itself; all empty.
+STUBS = ("sysinit.target", "basic.target", "shutdown.target", "umount.target",
+         "multi-user.target", "network-pre.target", "local-fs.target", "emergency.target",
+         "rescue.target")
+
+# $1: the new root. The first process of the namespaces becomes systemd.
+BECOME = r"""
+set -e
+mount --make-rprivate /
+mount --rbind "$1" "$1"
+cd "$1"
+for d in usr bin sbin lib lib64; do
+    [ ! -L /$d ] || { cp -P /$d $d; continue; }
+    [ ! -d /$d ] || { mkdir -p $d; mount --rbind /$d $d; mount -o remount,bind,ro $d; }
+done
+mount -t tmpfs -o mode=755 none usr/local
+cp -r programs/. usr/local
+mkdir -p proc sys dev run tmp old
+mount -t proc none proc
+mount -t sysfs none sys
+mount -t cgroup2 none sys/fs/cgroup
+mount -t tmpfs -o mode=755 none dev
+mkdir dev/shm dev/pts
+for d in null zero full random urandom; do
+    touch dev/$d
+    mount --bind /dev/$d dev/$d
+done
+ln -s pts/ptmx dev/ptmx
+mount -t devpts -o newinstance,ptmxmode=0666 none dev/pts
+ln -s /proc/self/fd dev/fd
+touch dev/console
+mount --bind /dev/null dev/console
+mount -t tmpfs -o mode=755 none run
+mount -t tmpfs -o mode=1777 none tmp
+pivot_root . old
+umount -l old
+exec env -i container=km PATH=/usr/sbin:/usr/bin:/sbin:/bin SYSTEMD_UNIT_PATH=/units \
+    SYSTEMD_GENERATOR_PATH=/none SYSTEMD_ENVIRONMENT_GENERATOR_PATH=/none \
+    /lib/systemd/systemd --system --unit=km.target --log-target=null --show-status=no
+"""
+
+
+def _cgroup_root():
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        for line in file:
+            fields = line.split()
+            if fields[fields.index("-") + 1] == "cgroup2":
+                return fields[4]
+    raise Skip("no cgroup2 file system is mounted: systemd cannot be booted")
+
+
+class Booted:
+    """ns: a network namespace (netns.Namespace)."""
+
+    def __init__(self, ns, directory):
+        missing = [tool for tool in TOOLS if not os.access(tool, os.X_OK)]
+        if missing:
+            raise Skip(f"no {missing[0]}: install systemd")
+        self.ns, self.directory = ns, directory
+        self.root = os.path.join(directory, "root")
+        self.cgroup = os.path.join(_cgroup_root(), f"km-{os.getpid()}")
+        self.process = self.pid = None
+        self._undo = cleanup.push(self.close)
+        os.mkdir(self.root)
+        run("mount", "-t", "tmpfs", "-o", "mode=755", "none", self.root)
+        for path in ("etc", "units", "programs", "var/lib", "var/tmp", "srv", "root", "home"):
+            os.makedirs(os.path.join(self.root, path))
+        self.put("/etc/machine-id", "0123456789abcdef0123456789abcdef\n")
+        self.put("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
+        self.put("/etc/group", "root:x:0:\n")
+        self.put("/etc/nsswitch.conf", "passwd: files\ngroup: files\n")
+        self.put("/etc/os-release", "ID=km\n")
+        shutil.copy("/etc/ld.so.cache", self.at("/etc"))
+        for name in STUBS + ("km.target",):
+            self.put("/units/" + name, f"[Unit]\nDescription={name}\nDefaultDependencies=no\n")
+
+    def at(self, path):
+        """The path as this test reaches it: from outside, before and after booting."""
+        return (f"/proc/{self.pid}/root" if self.pid else self.root) + path
+
+    def put(self, path, text, mode=0o644):
+        os.makedirs(os.path.dirname(self.at(path)), exist_ok=True)
+        with open(self.at(path), "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+
+    def install(self, program, path):
+        """A program below /usr/local, which is the test's."""
+        if not path.startswith("/usr/local/"):
+            raise Skip(f"built for {path}: only /usr/local can be replaced for a test")
+        to = self.at("/programs/" + path.removeprefix("/usr/local/"))
+        os.makedirs(os.path.dirname(to), exist_ok=True)
+        shutil.copy(program, to)
+
+    def boot(self):
+        try:
+            os.mkdir(self.cgroup)
+        except OSError as error:
+            raise Skip(f"no cgroup of one's own here: {error}") from error
+        enter = 'echo $$ > "$1"/cgroup.procs; shift; exec "$@"'
+        self.process = Process(
+            ["sh", "-c", enter, "sh", self.cgroup, *self.ns.argv([
+                "unshare", "--fork", "--pid", "--mount", "--cgroup", "--uts", "--ipc",
+                "--kill-child", "sh", "-c", BECOME, "sh", self.root])],
+            self.directory, "systemd", expect=(0, -signal.SIGKILL))
+        end = time.monotonic() + BOOT_SECONDS
+        while True:
+            for pid in children(self.process.pid):
+                if self._is_up(pid):
+                    self.pid = pid
+                    return
+            if not self.process.running or time.monotonic() > end:
+                raise Died("systemd does not come up\n" + self.process.tail())
+            time.sleep(0.05)
+
+    @staticmethod
+    def _is_up(pid):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if b"systemd\0--system" not in file.read():
+                    return False
+        except OSError:
+            return False
+        return run("nsenter", "-t", str(pid), "-m", "-p", "systemctl", "is-active", "km.target",
+                   check=False).strip() == "active"
+
+    def inside(self, *argv, timeout=60):
+        """A command beside its units: (exit code, everything it said)."""
+        done = subprocess.run(["nsenter", "-t", str(self.pid), "-a", *argv], text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=timeout, check=False)
+        return done.returncode, done.stdout
+
+    def ctl(self, *args):
+        """systemctl, which must not fail; what it said."""
+        code, said = self.inside("systemctl", "--no-pager", *args)
+        if code:
+            raise Died(f"systemctl {' '.join(args)}: exit {code}: {said}")
+        return said
+
+    def show(self, unit, *properties):
+        """{property: value} of a unit."""
+        said = self.ctl("show", unit, *("--property=" + name for name in properties))
+        return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+
+    def main_pid(self, unit):
+        """The main process of a unit, by its number out here."""
+        inner = self.show(unit, "MainPID")["MainPID"]
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+                    numbers = next(line for line in file if line.startswith("NSpid:")).split()
+                same = os.stat(f"/proc/{pid}/ns/pid").st_ino == os.stat(
+                    f"/proc/{self.pid}/ns/pid").st_ino
+            except (OSError, StopIteration):
+                continue
+            if same and numbers[-1] == inner:
+                return int(pid)
+        raise Died(f"{unit}: no process {inner}")
+
+    def close(self):
+        cleanup.cancel(self._undo)
+        if self.process:
+            self.process.kill()
+            self.process = self.pid = None
+        run("umount", "-R", "-l", self.root, check=False)
+        for where, _, _ in os.walk(self.cgroup, topdown=False):
+            end = time.monotonic() + 10
+            while os.path.isdir(where) and time.monotonic() < end:
+                try:
+                    os.rmdir(where)
+                except OSError:
+                    time.sleep(0.05)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

@@ -1,0 +1,181 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""What the daemons tell their service manager, which the test plays: ready once all roles are
+caged and work, well as long as they are, stopping; and what becomes of a role, or of a
+supervisor, that stands still. The manager's socket is a file: a message that is missing is
+waited for, none is expected by a certain time."""
+
+import os
+import re
+import select
+import signal
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from harness import netns, tap  # noqa: E402
+from harness.diode import Diode  # noqa: E402
+
+SECONDS = 60
+WATCHDOG_USEC = 6000000  # a role is taken for hung after 3 s
+
+
+class Manager:
+    """The socket of one daemon."""
+
+    def __init__(self, directory, name, watchdog=True):
+        self.path = os.path.join(directory, name + ".notify")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self.socket.bind(self.path)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self.env = {"NOTIFY_SOCKET": self.path}
+        if watchdog:
+            self.env["WATCHDOG_USEC"] = str(WATCHDOG_USEC)
+
+    def next(self, timeout):
+        """(pid, text) of the next message, or None."""
+        if not select.select([self.socket], [], [], timeout)[0]:
+            return None
+        text, creds, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(12))
+        return int.from_bytes(creds[0][2][:4], sys.byteorder), text.decode()
+
+    def wait(self, pattern):
+        """Messages up to the one with PATTERN; that one's text is the last."""
+        texts, end = [], time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            got = self.next(1)
+            if got:
+                texts.append(got[1])
+                if re.search(pattern, got[1], re.M):
+                    return texts
+        raise tap.Failed(f"no {pattern} within {SECONDS} s: {texts}")
+
+    def drain(self):
+        texts = []
+        while got := self.next(0):
+            texts.append(got[1])
+        return texts
+
+    def close(self):
+        self.socket.close()
+
+
+def start(diode, side, manager):
+    return getattr(diode, "start_" + side)(wait=False, env=manager.env)
+
+
+def judge_ready(t, side, process, manager):
+    """READY comes once, from the supervisor, and after every role's own."""
+    got = manager.next(SECONDS)
+    t.require(got is not None, f"{side}: says something\n{process.tail()}")
+    t.equal(got, (process.pid, "READY=1\nSTATUS=all roles are at work\n"),
+            f"{side}: the first message, from the supervisor")
+    log = process.output()
+    ready = set(re.findall(r" role\.ready role (\S+) ready ", log))
+    t.check({"tx": {"signer", "sender", "source"}, "rx": {"keeper", "publish", "decode"}}[side]
+            <= ready, f"{side}: after all roles were ready, and caged: {ready}")
+    t.check(" daemon.ready " in log, f"{side}: and the daemon")
+
+
+def judge_beats(t, side, process, manager):
+    for count in range(2):
+        manager.wait(r"^WATCHDOG=1$")
+        t.check(process.running, f"{side}: sign of life {count}")
+
+
+def environments(pid):
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        return file.read()
+
+
+@tap.test
+def ready_well_and_stopping(t):
+    netns.require()
+    with netns.Path(mtu=9000, emulator=False) as path, Diode(path, t.dir) as diode:
+        managers = {side: Manager(t.dir, side) for side in ("rx", "tx")}
+        for side, manager in managers.items():
+            process = start(diode, side, manager)
+            judge_ready(t, side, process, manager)
+            for role, pid in process.roles().items():
+                t.check(b"NOTIFY" not in environments(pid) and
+                        b"WATCHDOG" not in environments(pid),
+                        f"{side} {role}: knows nothing of it")
+        for side, manager in managers.items():
+            judge_beats(t, side, getattr(diode, side), manager)
+        for side, manager in managers.items():
+            manager.drain()
+            getattr(diode, "stop_" + side)()
+            texts = [text for text in manager.drain() if text != "WATCHDOG=1\n"]
+            t.equal(texts, ["STOPPING=1\nSTATUS=stopping\n"], f"{side}: stopping, once")
+            manager.close()
+
+
+@tap.test
+def not_ready_before_the_last_role_is(t):
+    """The signer refuses its key while the others start: nothing was ever ready."""
+    netns.require()
+    with netns.Path(mtu=9000, emulator=False) as path, Diode(path, t.dir) as diode:
+        os.chmod(os.path.join(t.dir, "keys", "tx.key"), 0o644)
+        manager = Manager(t.dir, "tx")
+        process = diode.start_tx(wait=False, env=manager.env, expect=(77,))
+        t.equal(process.wait(SECONDS), 77, "a key open to others")
+        diode.tx = None
+        t.check(" role.start role source " in process.output(), "roles had started")
+        t.equal([text for text in manager.drain() if "READY" in text], [], "never ready")
+        manager.close()
+
+
+@tap.test
+def a_role_that_hangs_is_started_again(t):
+    netns.require()
+    with netns.Path(mtu=9000, emulator=False) as path, Diode(path, t.dir) as diode:
+        managers = {side: Manager(t.dir, side) for side in ("rx", "tx")}
+        for side, role in (("rx", "publish"), ("tx", "sender")):
+            process = start(diode, side, managers[side])
+            judge_ready(t, side, process, managers[side])
+            pid = process.kill_role(role, signal.SIGSTOP)
+            process.wait_line(rf"role\.hung role {role} does not go on.* pid={pid}", SECONDS)
+            process.wait_line(rf"role\.died role {role} died pid={pid} signal=9", SECONDS)
+            process.wait_line(rf"role\.ready role {role} ready", SECONDS, count=2)
+            texts = managers[side].wait("^STATUS=all roles are at work$")
+            t.check(any(f"STATUS=down: {role}" in text for text in texts),
+                    f"{side}: says what is down: {texts}")
+            managers[side].wait(r"^WATCHDOG=1$")
+            t.equal(set(re.findall(r"role\.hung role (\S+)", process.output())), {role},
+                    f"{side}: no other")
+        diode.stop()
+
+
+@tap.test
+def a_supervisor_that_hangs_gives_no_sign(t):
+    netns.require()
+    with netns.Path(mtu=9000, emulator=False) as path, Diode(path, t.dir) as diode:
+        manager = Manager(t.dir, "tx")
+        process = start(diode, "tx", manager)
+        judge_ready(t, "tx", process, manager)
+        manager.wait(r"^WATCHDOG=1$")
+        os.kill(process.pid, signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED | os.WNOHANG)
+        manager.drain()
+        t.equal(manager.next(WATCHDOG_USEC / 1e6), None, "not a word in the watchdog's time")
+        os.kill(process.pid, signal.SIGCONT)
+        manager.wait(r"^WATCHDOG=1$")
+        t.check("role.hung" not in process.output(), "its roles are not blamed")
+        diode.stop()
+
+
+@tap.test
+def a_wrong_address_is_said(t):
+    netns.require()
+    with netns.Path(mtu=9000, emulator=False) as path, Diode(path, t.dir) as diode:
+        process = diode.start_tx(wait=False, expect=(78,), env={"NOTIFY_SOCKET": "nowhere"})
+        t.equal(process.wait(SECONDS), 78, "exit code")
+        diode.tx = None
+        lines = [line for line in process.output().splitlines() if "NOTIFY_SOCKET" in line]
+        t.equal(len(lines), 1, f"one line: {lines}")
+
+
+if __name__ == "__main__":
+    tap.main()
