@@ -31,6 +31,24 @@ static void print_margin(const struct stats_map *map)
 		(void)printf(", worst block had %" PRIu64 " repairs left\n", margin);
 }
 
+/* Nothing where nobody looks. */
+static void print_scan(const struct stats_map *map)
+{
+	static const char *const names[] = {"scan_waiting", "scan_passed", "scan_rejected",
+					    "scan_errors", "scan_timeouts"};
+	uint64_t value[KM_COUNT(names)], sum = 0;
+
+	for (size_t i = 0; i < KM_COUNT(names); i++) {
+		value[i] = counter(map, "publish", names[i]);
+		sum += value[i];
+	}
+	if (sum > 0)
+		(void)printf("scan      waiting %" PRIu64 ", passed %" PRIu64
+			     ", rejected %" PRIu64 ", failed %" PRIu64
+			     ", not in time %" PRIu64 "\n",
+			     value[0], value[1], value[2], value[3], value[4]);
+}
+
 void rx_print_counters(const struct stats_map *map)
 {
 	static const char *const refused[] = {
@@ -51,6 +69,7 @@ void rx_print_counters(const struct stats_map *map)
 	(void)printf("          in progress %" PRIu64 ", bytes published %" PRIu64 "\n",
 		     counter(map, "publish", "objects_partial"),
 		     counter(map, "publish", "bytes_published"));
+	print_scan(map);
 	(void)printf("ledger    manifests %" PRIu64 ", refused %" PRIu64
 		     ", missing %" PRIu64 "\n",
 		     counter(map, "publish", "manifests_stored"),

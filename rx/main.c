@@ -19,6 +19,7 @@
 #include "release.h"
 #include "role.h"
 #include "rx_commands.h"
+#include "scan_role.h"
 #include "sink_role.h"
 
 #define OPTION(field_, name_, kind_, ...)                                                  \
@@ -112,6 +113,22 @@ static const struct opt_row accept_rows[] = {
 	       .help = "Of the session to let in, from the same line."),
 };
 
+static const struct opt_row quarantine_rows[] = {
+	OPTION_CONFIG,
+	OPTION(action, "action", OPT_STRING, .metavar = "list|release", .positional = true,
+	       .required = true,
+	       .help = "list: what was refused, with the reason. release: publish OBJECT "
+		       "after all, once its digest is found right again."),
+	OPTION(channel, "channel", OPT_STRING, .metavar = "CHANNEL", .positional = true,
+	       .help = "A files channel (list: default every one)."),
+	OPTION(object, "object", OPT_STRING, .metavar = "OBJECT", .positional = true,
+	       .help = "CHAIN-NUMBER, as list prints it."),
+	OPTION(reason, "reason", OPT_STRING, .metavar = "TEXT",
+	       .help = "Why it is released, for the log; release needs it."),
+	OPTION(wait_s, "wait", OPT_U64, .metavar = "SECONDS", .max = 86400,
+	       .help = "How long release waits for the answer (default 30)."),
+};
+
 static const struct opt_row oneway_rows[] = {
 	OPTION_CONFIG,
 	OPTION(json, "json", OPT_FLAG, .help = "One JSON object instead of text."),
@@ -149,6 +166,7 @@ enum {
 	CMD_MISSING,
 	CMD_REPLAY,
 	CMD_ACCEPT,
+	CMD_QUARANTINE,
 	CMD_LINKTEST,
 	CMD_ONEWAY,
 	CMD_INSTALL
@@ -174,6 +192,8 @@ static const struct opt_cmd commands[] = {
 		CMD_REPLAY),
 	COMMAND("accept-session", "Let in a session whose epoch is far from our clock.",
 		accept_rows, CMD_ACCEPT),
+	COMMAND("quarantine", "Show what was refused, release an object of it.",
+		quarantine_rows, CMD_QUARANTINE),
 	COMMAND("linktest", "Hear a link test, print losses and propose settings.",
 		linktest_rows, CMD_LINKTEST),
 	COMMAND("oneway-check", "Show the evidence that nothing leaves by the port.",
@@ -184,12 +204,19 @@ static const struct opt_cmd commands[] = {
 };
 
 static int (*const functions[])(const struct rx_options *) = {
-	[CMD_RUN] = cmd_run,	     [CMD_CHECK] = cmd_check,
-	[CMD_KEYGEN] = cmd_keygen,   [CMD_KEYS] = cmd_keys,
-	[CMD_STATUS] = cmd_status,   [CMD_VERIFY] = cmd_verify,
-	[CMD_MISSING] = cmd_missing, [CMD_REPLAY] = cmd_replay,
-	[CMD_ACCEPT] = cmd_accept,   [CMD_LINKTEST] = cmd_linktest,
-	[CMD_ONEWAY] = cmd_oneway,   [CMD_INSTALL] = cmd_verify_install,
+	[CMD_RUN] = cmd_run,
+	[CMD_CHECK] = cmd_check,
+	[CMD_KEYGEN] = cmd_keygen,
+	[CMD_KEYS] = cmd_keys,
+	[CMD_STATUS] = cmd_status,
+	[CMD_VERIFY] = cmd_verify,
+	[CMD_MISSING] = cmd_missing,
+	[CMD_REPLAY] = cmd_replay,
+	[CMD_ACCEPT] = cmd_accept,
+	[CMD_QUARANTINE] = cmd_quarantine,
+	[CMD_LINKTEST] = cmd_linktest,
+	[CMD_ONEWAY] = cmd_oneway,
+	[CMD_INSTALL] = cmd_verify_install,
 };
 
 static void print_version(FILE *out)
@@ -244,6 +271,8 @@ static int run_role(int argc, char **argv)
 		return listen_main(&ctx);
 	if (strcmp(ctx.name, "publish") == 0)
 		return publish_main(&ctx);
+	if (strcmp(ctx.name, "scan") == 0)
+		return scan_main(&ctx);
 	if (strcmp(ctx.name, "sink") == 0)
 		return sink_main(&ctx);
 	(void)fprintf(stderr, "katamichi-rx: no role %s\n", ctx.name);

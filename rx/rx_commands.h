@@ -25,6 +25,7 @@ struct rx_options {
 	bool json, all;		       /* status; json: oneway-check too */
 	const char *channel;	       /* verify, missing: NULL = every channel */
 	const char *into, *capture;    /* replay */
+	const char *object, *reason;   /* quarantine; its channel and wait_s too */
 	const char *fingerprint;       /* accept-session */
 	uint64_t epoch;
 	uint64_t mtu;
@@ -42,6 +43,7 @@ int cmd_verify(const struct rx_options *options);
 int cmd_missing(const struct rx_options *options);
 int cmd_replay(const struct rx_options *options);
 int cmd_accept(const struct rx_options *options);
+int cmd_quarantine(const struct rx_options *options);
 int cmd_linktest(const struct rx_options *options);
 int cmd_oneway(const struct rx_options *options);
 int cmd_verify_install(const struct rx_options *options);

@@ -18,7 +18,15 @@
 #include "rx_sockets.h"
 #include "stats.h"
 
-enum { ROLE_KEEPER, ROLE_PUBLISH, ROLE_SINK, ROLE_CAPTURE, ROLE_DECODE, ROLE_COUNT };
+enum {
+	ROLE_KEEPER,
+	ROLE_SCAN,
+	ROLE_PUBLISH,
+	ROLE_SINK,
+	ROLE_CAPTURE,
+	ROLE_DECODE,
+	ROLE_COUNT
+};
 #define BIT(role) (UINT32_C(1) << (role))
 
 /* publish may have a large object to sync before it ends. */
@@ -50,6 +58,9 @@ struct rx_supervisor {
 	bool gone; /* the interface is not there now */
 	uid_t uid;
 	gid_t gid;
+	uid_t scan_uid;
+	gid_t scan_gid;
+	int scan[2]; /* scan.h: publish's end, and role scan's; -1: no channel scans */
 	struct rx_shared shared;
 	struct rx_intake intake;
 	struct rx_sockets sockets; /* of the sink */
@@ -91,6 +102,30 @@ static int spawn_keeper(void *ctx, struct role_child *child, struct km_err *err)
 	return role_spawn(&spec, child, err);
 }
 
+/* Both ends stay ours: whoever of the two is started again finds the other where it was. */
+static int spawn_scan(void *ctx, struct role_child *child, struct km_err *err)
+{
+	struct rx_supervisor *s = ctx;
+	const char *const args[] = {"--mtu", s->mtu_text};
+	const struct role_fd fds[] = {
+		{s->fd_config, RX_FD_CONFIG},
+		{s->scan[1], RX_FD_SCAN},
+	};
+	const struct role_spec spec = {
+		.prog = "katamichi-rx",
+		.name = "scan",
+		.plan = {.uid = s->scan_uid, .gid = s->scan_gid},
+		.fds = fds,
+		.n_fds = KM_COUNT(fds),
+		.args = args,
+		.n_args = KM_COUNT(args),
+	};
+
+	if (!rx_config_scans(s->config))
+		return 0; /* nothing to look at */
+	return role_spawn(&spec, child, err);
+}
+
 static int spawn_publish(void *ctx, struct role_child *child, struct km_err *err)
 {
 	struct rx_supervisor *s = ctx;
@@ -100,13 +135,14 @@ static int spawn_publish(void *ctx, struct role_child *child, struct km_err *err
 		{s->fd_stats, RX_FD_STATS},
 		{s->shared.fd_deliver, RX_FD_DELIVER},
 		{s->shared.fd_segment_ro, RX_FD_SEGMENT},
+		{s->scan[0], RX_FD_SCAN}, /* last: may be missing */
 	};
 	const struct role_spec spec = {
 		.prog = "katamichi-rx",
 		.name = "publish",
 		.plan = {.uid = s->uid, .gid = s->gid},
 		.fds = fds,
-		.n_fds = KM_COUNT(fds),
+		.n_fds = KM_COUNT(fds) - (s->scan[0] < 0),
 		.args = args,
 		.n_args = s->replay ? 3 : 2,
 	};
@@ -338,7 +374,7 @@ static int tick(void *ctx, struct fleet *fleet)
 static int tick_replay(void *ctx, struct fleet *fleet)
 {
 	struct rx_supervisor *s = ctx;
-	uint64_t now_ns = clock_mono_ns(), open = 0;
+	uint64_t now_ns = clock_mono_ns(), open = 0, scanning = 0;
 	bool waited;
 
 	if (fleet->child[ROLE_CAPTURE].pid != 0 || !rx_intake_drained(&s->intake))
@@ -346,13 +382,15 @@ static int tick_replay(void *ctx, struct fleet *fleet)
 	if (s->drained_ns == 0)
 		s->drained_ns = now_ns;
 	(void)stats_find(&s->stats_map, "decode", "windows_open", &open);
+	(void)stats_find(&s->stats_map, "publish", "scan_waiting", &scanning);
 	waited = now_ns - s->drained_ns >= (open == 0 ? REPLAY_QUIET_NS : REPLAY_LIMIT_NS);
 	if (fleet->child[ROLE_DECODE].pid != 0) {
 		if (waited)
 			role_ask_stop(&fleet->child[ROLE_DECODE]);
 		return 0;
 	}
-	return rx_shared_delivered(&s->shared) ? 1 : 0;
+	/* what stands at the door has its answer within scan_timeout */
+	return rx_shared_delivered(&s->shared) && scanning == 0 ? 1 : 0;
 }
 
 static int make_dirs(struct rx_supervisor *s, struct km_err *err)
@@ -388,15 +426,28 @@ static int make_stats(struct rx_supervisor *s, struct km_err *err)
 	return 0;
 }
 
+/* The roles' user, and that of role scan where it is another one. */
+static int find_users(struct rx_supervisor *s, struct km_err *err)
+{
+	const struct rx_config *c = s->config;
+
+	if (c->user[0] != '\0' && role_find_user(c->user, &s->uid, &s->gid, err) != 0)
+		return -1;
+	s->scan_uid = s->uid;
+	s->scan_gid = s->gid;
+	if (c->scan_user[0] == '\0')
+		return 0;
+	return role_find_user(c->scan_user, &s->scan_uid, &s->scan_gid, err);
+}
+
 static int set_up(struct rx_supervisor *s, const void *bytes, size_t len, int replay_fd,
 		  struct km_err *err)
 {
 	if (!s->replay && notify_open(&s->notify, err) != 0)
 		return -1;
-	if (s->config->user[0] != '\0' &&
-	    role_find_user(s->config->user, &s->uid, &s->gid, err) != 0)
+	if (find_users(s, err) != 0 || make_dirs(s, err) != 0)
 		return -1;
-	if (make_dirs(s, err) != 0)
+	if (rx_config_scans(s->config) && ipc_pair(s->scan, err) != 0)
 		return -1;
 	s->fd_pid = host_lock_pid(s->config->run_dir, err);
 	if (s->fd_pid < 0)
@@ -418,6 +469,8 @@ static void tear_down(struct rx_supervisor *s)
 	rx_shared_free(&s->shared);
 	rx_intake_free(&s->intake);
 	rx_sockets_close(&s->sockets);
+	km_close(&s->scan[0]);
+	km_close(&s->scan[1]);
 	stats_unmap(&s->stats_map);
 	km_close(&s->fd_config);
 	km_close(&s->fd_stats);
@@ -431,13 +484,15 @@ int rx_supervisor_run(const struct rx_config *config, const void *bytes, size_t 
 {
 	static const struct fleet_role roles[ROLE_COUNT] = {
 		[ROLE_KEEPER] = {"keeper", 0, spawn_keeper, RX_STATS_KEEPER},
+		/* counts nothing; what hangs there are programs, which have a limit */
+		[ROLE_SCAN] = {"scan", 0, spawn_scan, RX_STATS_ROLES},
 		[ROLE_PUBLISH] = {"publish", 0, spawn_publish, RX_STATS_PUBLISH},
 		[ROLE_SINK] = {"sink", 0, spawn_sink, RX_STATS_SINK},
 		[ROLE_CAPTURE] = {"capture", 0, spawn_capture, RX_STATS_CAPTURE},
 		[ROLE_DECODE] = {"decode", 0, spawn_decode, RX_STATS_DECODE},
 	};
-	static const uint8_t stop_order[ROLE_COUNT] = {ROLE_CAPTURE, ROLE_DECODE, ROLE_SINK,
-						       ROLE_PUBLISH, ROLE_KEEPER};
+	static const uint8_t stop_order[ROLE_COUNT] = {
+		ROLE_CAPTURE, ROLE_DECODE, ROLE_SINK, ROLE_PUBLISH, ROLE_SCAN, ROLE_KEEPER};
 	struct rx_supervisor s = {
 		.config = config,
 		.fd_config = -1,
@@ -445,6 +500,7 @@ int rx_supervisor_run(const struct rx_config *config, const void *bytes, size_t 
 		.fd_pid = -1,
 		.fd_sent = -1,
 		.fd_received = -1,
+		.scan = {-1, -1},
 		.replay = replay_fd >= 0,
 		.shared = RX_SHARED_INIT,
 		.intake = RX_INTAKE_INIT,

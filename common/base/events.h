@@ -127,6 +127,15 @@
 	  "an older verified file went to generations")                                    \
 	X(FILE_QUARANTINED, "file.quarantined", LOG_WARNING,                               \
 	  "an object was refused and put aside")                                           \
+	X(SCAN_REJECTED, "scan.rejected", LOG_ERR, "the scanner rejects an object")        \
+	X(SCAN_ERROR, "scan.error", LOG_ERR,                                               \
+	  "the scanner failed on an object, which is not let through")                     \
+	X(SCAN_TIMEOUT, "scan.timeout", LOG_ERR,                                           \
+	  "the scanner did not end in time on an object, which is not let through")        \
+	X(QUARANTINE_RELEASED, "quarantine.released", LOG_NOTICE,                          \
+	  "an operator had an object published out of quarantine")                         \
+	X(QUARANTINE_KEPT, "quarantine.kept", LOG_WARNING,                                 \
+	  "an object stays in quarantine although an operator wants it out")               \
 	X(FILE_WITHDRAWN, "file.withdrawn", LOG_NOTICE, "the sender gave an object up")    \
 	X(OBJECT_DAMAGED, "object.damaged", LOG_WARNING,                                   \
 	  "an object has holes that repair cannot fill")                                   \

@@ -7,17 +7,24 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cage_kernel.h"
 #include "landlock_abi.h"
 
-void cage_ask_kernel(struct cage_kernel *kernel)
+bool cage_kernel_filters(void)
 {
 	const uint32_t action = SCMP_ACT_KILL_PROCESS;
 	/* SECCOMP_GET_ACTION_AVAIL, Linux 4.14 */
 	const unsigned int ask = 2;
+
+	return syscall(SYS_seccomp, ask, 0, &action) == 0;
+}
+
+void cage_ask_kernel(struct cage_kernel *kernel)
+{
 	const long abi = syscall(LANDLOCK_SYS_CREATE, NULL, 0, LANDLOCK_VERSION_FLAG);
 
 	kernel->landlock = abi > 0 ? (int)abi : 0;
-	kernel->calls = syscall(SYS_seccomp, ask, 0, &action) == 0;
+	kernel->calls = cage_kernel_filters();
 }
 
 const char *cage_lacking(const struct cage_kernel *kernel)

@@ -25,7 +25,7 @@
 
 #define CAGE_ARGS_MAX 2
 #define CAGE_OWN_MAX 40
-#define CAGE_PATHS_MAX 136
+#define CAGE_PATHS_MAX 168
 
 /* Rename between directories came with it (Linux 5.19); without, no file could be published. */
 #define CAGE_LANDLOCK_MIN 2
@@ -73,6 +73,7 @@ enum cage_right {
 	CAGE_READ, /* one file, to be read */
 	CAGE_LIST, /* directories beneath one, to be listed and walked */
 	CAGE_TREE, /* everything beneath a directory, but devices, sockets and programs */
+	CAGE_RUN,  /* a program, or all that is beneath a directory: to be read and run */
 };
 
 #define CAGE_PATH_LEN 600
@@ -93,6 +94,10 @@ struct cage {
 	bool silent;	 /* writes no log: no write at all, on any descriptor */
 	bool opens;	 /* gets new descriptors while it works */
 	bool hands_over; /* sends descriptors to the supervisor after its go */
+	/* A role that starts programs: what those may do beside what every process needs. The
+	 * role may do it too, since its filter holds for them as well. NULL: it starts none. */
+	const struct cage_call *program;
+	size_t n_program;
 	bool permissive; /* a wall that the kernel lacks is done without */
 };
 
@@ -141,6 +146,12 @@ KM_MUST_CHECK int cage_close_calls(const struct cage *cage, struct cage_report *
 /* And now sending on the control socket is not. Nothing to do when the plan hands over. */
 KM_MUST_CHECK int cage_close_voice(const struct cage *cage,
 				   const struct cage_report *report, struct km_err *err);
+
+/*
+ * In the process that is about to become a program of the role: only the calls of cage->program,
+ * and those that every process needs, from here on. Nothing of the role's own is among them.
+ */
+KM_MUST_CHECK int cage_close_program(const struct cage *cage, struct km_err *err);
 
 /*
  * For a supervisor, which must be able to start roles and what they need to set up: calls that

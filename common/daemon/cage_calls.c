@@ -6,7 +6,11 @@
 #include <unistd.h>
 
 #include "cage.h"
+#include "cage_kernel.h"
 #include "role.h"
+
+/* Processes and threads of the user of a role that starts programs. */
+#define CAGE_PROCESSES 4096
 
 /* Stands for the process's own number. */
 #define CAGE_SELF UINT64_MAX
@@ -173,14 +177,6 @@ static int cage_load_filter(scmp_filter_ctx filter, int rc, struct km_err *err)
 	return km_err_set_errno(err, EX_OSERR, "filter of system calls");
 }
 
-static bool cage_has_calls(void)
-{
-	struct cage_kernel kernel;
-
-	cage_ask_kernel(&kernel);
-	return kernel.calls;
-}
-
 static int cage_refuse(struct km_err *err)
 {
 	const struct cage_kernel none = {0};
@@ -191,17 +187,19 @@ static int cage_refuse(struct km_err *err)
 int cage_close_calls(const struct cage *cage, struct cage_report *report,
 		     struct km_err *err)
 {
-	const struct rlimit none = {0, 0};
+	/* every thread is there by now; root's number is not bound by it */
+	const struct rlimit processes = {cage->program ? CAGE_PROCESSES : 0,
+					 cage->program ? CAGE_PROCESSES : 0};
 	scmp_filter_ctx filter;
 	int rc = 0;
 
 #ifdef KM_CAGE_OFF
 	return 0;
 #endif
-	if (!cage_has_calls())
+	if (!cage_kernel_filters())
 		return cage->permissive ? 0 : cage_refuse(err);
 	filter = cage_new_filter(SCMP_ACT_KILL_PROCESS);
-	report->rows = KM_COUNT(cage_base) + cage->n_calls + cage->n_own +
+	report->rows = KM_COUNT(cage_base) + cage->n_calls + cage->n_own + cage->n_program +
 		       (cage->silent ? 0 : KM_COUNT(cage_log));
 	if (filter)
 		rc = cage_add_rows(filter, SCMP_ACT_ALLOW, cage_base, KM_COUNT(cage_base));
@@ -214,8 +212,9 @@ int cage_close_calls(const struct cage *cage, struct cage_report *report,
 		rc = cage_add_rows(filter, SCMP_ACT_ALLOW, cage->calls, cage->n_calls);
 	if (filter && rc == 0)
 		rc = cage_add_rows(filter, SCMP_ACT_ALLOW, cage->own, cage->n_own);
-	/* every thread is there by now; root's number is not bound by it */
-	if (setrlimit(RLIMIT_NPROC, &none) != 0)
+	if (filter && rc == 0 && cage->program)
+		rc = cage_add_rows(filter, SCMP_ACT_ALLOW, cage->program, cage->n_program);
+	if (setrlimit(RLIMIT_NPROC, &processes) != 0)
 		rc = -errno;
 	if (cage_load_filter(filter, rc, err) != 0)
 		return -1;
@@ -229,12 +228,32 @@ int cage_close_voice(const struct cage *cage, const struct cage_report *report,
 	scmp_filter_ctx filter;
 	int rc = 0;
 
-	if (cage->hands_over || !report->calls_held)
+	/* a filter that is still to be put on a program would be taken away too, and a program
+	 * may have a socket of that number */
+	if (cage->hands_over || cage->program || !report->calls_held)
 		return 0;
 	filter = cage_new_filter(SCMP_ACT_ALLOW);
 	if (filter)
 		rc = cage_add_rows(filter, SCMP_ACT_KILL_PROCESS, cage_voice,
 				   KM_COUNT(cage_voice));
+	return cage_load_filter(filter, rc, err);
+}
+
+int cage_close_program(const struct cage *cage, struct km_err *err)
+{
+	scmp_filter_ctx filter;
+	int rc = 0;
+
+#ifdef KM_CAGE_OFF
+	return 0;
+#endif
+	if (!cage_kernel_filters())
+		return cage->permissive ? 0 : cage_refuse(err);
+	filter = cage_new_filter(SCMP_ACT_KILL_PROCESS);
+	if (filter)
+		rc = cage_add_rows(filter, SCMP_ACT_ALLOW, cage_base, KM_COUNT(cage_base));
+	if (filter && rc == 0)
+		rc = cage_add_rows(filter, SCMP_ACT_ALLOW, cage->program, cage->n_program);
 	return cage_load_filter(filter, rc, err);
 }
 
@@ -248,7 +267,7 @@ int cage_close_supervisor(bool bpf, bool permissive, struct cage_report *report,
 #ifdef KM_CAGE_OFF
 	return 0;
 #endif
-	if (!cage_has_calls())
+	if (!cage_kernel_filters())
 		return permissive ? 0 : cage_refuse(err);
 	filter = cage_new_filter(SCMP_ACT_ALLOW);
 	if (filter)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ static const uint64_t cage_rights[] = {
 	[CAGE_TREE] = LANDLOCK_WRITE_FILE | LANDLOCK_READ_FILE | LANDLOCK_READ_DIR |
 		      LANDLOCK_REMOVE_DIR | LANDLOCK_REMOVE_FILE | LANDLOCK_MAKE_DIR |
 		      LANDLOCK_MAKE_REG | LANDLOCK_REFER | LANDLOCK_TRUNCATE,
+	[CAGE_RUN] = LANDLOCK_READ_FILE | LANDLOCK_READ_DIR | LANDLOCK_EXECUTE,
 };
 
 /* Everything this ABI can forbid. */
@@ -43,10 +45,13 @@ static int cage_add_rule(int ruleset, const struct cage_path *path, uint64_t han
 {
 	_cleanup_close_ int fd = open(path->path, O_PATH | O_CLOEXEC);
 	struct landlock_path rule = {.parent = fd};
+	struct stat st;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) != 0)
 		return km_err_set_errno(err, EX_NOINPUT, "file rules: %s", path->path);
 	rule.rights = handled & cage_rights[path->right];
+	if (!S_ISDIR(st.st_mode)) /* or the kernel refuses the rule */
+		rule.rights &= ~(uint64_t)LANDLOCK_READ_DIR;
 	if (syscall(LANDLOCK_SYS_ADD, ruleset, LANDLOCK_PATH_BENEATH, &rule, 0) != 0)
 		return km_err_set_errno(err, EX_OSERR, "file rules: %s", path->path);
 	return 0;

@@ -41,6 +41,9 @@ static void convert_channel(struct rx_config_channel *to, const struct rx_raw_ch
 	to->min_free = from->min_free;
 	to->file_mode = (uint16_t)rx_parse_mode(from->file_mode);
 	to->dir_mode = (uint16_t)rx_parse_mode(from->dir_mode);
+	memcpy(to->scan, from->scan, sizeof(to->scan));
+	to->scan_timeout_ns = from->scan_timeout_ns;
+	to->scan_jobs = (unsigned)from->scan_jobs;
 	to->fec_k = (unsigned)from->fec_k;
 	to->fec_m = (unsigned)from->fec_m;
 	to->depth_max = (unsigned)from->fec_depth;
@@ -114,6 +117,10 @@ static void convert(struct rx_config *to, const struct rx_raw *from)
 	for (uint32_t i = 0; i < from->retired.n && i < RX_TRUSTED_MAX; i++)
 		(void)snprintf(to->retired[to->retired_count++], RX_PATH_LEN, "%s",
 			       from->retired.item[i]);
+	memcpy(to->scan_user, from->scan_user, sizeof(to->scan_user));
+	for (uint32_t i = 0; i < from->scan_paths.n && i < RX_SCAN_PATHS_MAX; i++)
+		(void)snprintf(to->scan_path[to->scan_paths++], RX_PATH_LEN, "%s",
+			       from->scan_paths.item[i]);
 	memcpy(to->passphrase_file, from->passphrase_file, sizeof(to->passphrase_file));
 	to->key_warning_ns = from->key_warning_ns;
 	convert_channels(to, from);
@@ -321,6 +328,14 @@ const struct rx_config_channel *rx_config_channel(const struct rx_config *config
 		if (config->channel[i].number == number)
 			return &config->channel[i];
 	return NULL;
+}
+
+bool rx_config_scans(const struct rx_config *config)
+{
+	for (unsigned i = 0; i < config->channels; i++)
+		if (config->channel[i].scan[0] != '\0')
+			return true;
+	return false;
 }
 
 const char *rx_config_name(const struct rx_config *config, uint16_t number)

@@ -17,12 +17,14 @@
 #include "intake.h"
 #include "km_err.h"
 #include "manifest.h"
+#include "rx_scan.h"
 #include "segment.h"
 #include "sink.h"
 #include "wire_limits.h"
 
 #define RX_PATH_LEN 512u
 #define RX_TRUSTED_MAX 16u
+#define RX_SCAN_PATHS_MAX 16u
 
 enum rx_capture {
 	RX_CAPTURE_AUTO, /* AF_XDP where zero-copy, else ring, else libpcap */
@@ -55,6 +57,9 @@ struct rx_config_channel {
 	uint64_t max_object;	      /* bytes, 1 TiB */
 	uint64_t min_free;	      /* bytes left free on the root's file system, 1 GiB */
 	uint16_t file_mode, dir_mode; /* 0644, 0755 */
+	char scan[RX_SCAN_LEN];		  /* "" = nobody looks */
+	uint64_t scan_timeout_ns;	  /* 60 s */
+	unsigned scan_jobs;		  /* at once, 2 */
 	unsigned fec_k, fec_m, depth_max; /* the transmitter's; only to judge the pool */
 };
 
@@ -101,6 +106,9 @@ struct rx_config {
 	uint64_t key_warning_ns;
 	uint64_t silent_ns; /* alarm `link silent` after this, 5 s */
 	char user[64];
+	char scan_user[64]; /* "" = user */
+	char scan_path[RX_SCAN_PATHS_MAX][RX_PATH_LEN];
+	unsigned scan_paths;
 	char fec_kernel[16];
 	int log_level;
 	bool permissive;     /* sandbox: a wall that the kernel lacks is done without */
@@ -147,6 +155,9 @@ uint32_t rx_config_link_header_len(const struct rx_config *config); /* 14 or 18 
 /* The configured files channel NUMBER, or NULL. */
 const struct rx_config_channel *rx_config_channel(const struct rx_config *config,
 						  uint16_t number);
+
+/* Some channel has its files looked at: there is a role scan. */
+bool rx_config_scans(const struct rx_config *config);
 
 /* Name of the channel NUMBER of any kind, or NULL. */
 const char *rx_config_name(const struct rx_config *config, uint16_t number);

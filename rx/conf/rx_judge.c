@@ -54,6 +54,30 @@ static void judge_paths(const struct rx_raw *raw, struct conf_report *report, ui
 	}
 }
 
+static void judge_scan(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	const char *command = raw->channel[i].scan;
+	struct rx_scan_words words;
+
+	if (command[0] == '\0')
+		return;
+	if (rx_scan_split(&words, command) != 0)
+		conf_report_add(report, raw, "channel", i, "scan",
+				"is not a program and at most %u arguments",
+				RX_SCAN_WORDS - 1);
+	else if (words.word[0][0] != '/')
+		conf_report_add(report, raw, "channel", i, "scan",
+				"does not begin with the absolute path of a program");
+}
+
+static void judge_scan_paths(const struct rx_raw *raw, struct conf_report *report)
+{
+	for (uint32_t i = 0; i < raw->scan_paths.n && i < CONF_LIST_MAX; i++)
+		if (raw->scan_paths.item[i][0] != '/')
+			conf_report_add(report, raw, "receiver", 0, "scan_paths",
+					"item %u is not an absolute path", i + 1);
+}
+
 static void judge_files(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
 {
 	const struct rx_raw_channel *c = &raw->channel[i];
@@ -79,6 +103,7 @@ static void judge_files(const struct rx_raw *raw, struct conf_report *report, ui
 	if (c->fec_k + c->fec_m > WIRE_FEC_POINTS)
 		conf_report_add(report, raw, "channel", i, "fec_k",
 				"fec_k and fec_m together are at most %u", WIRE_FEC_POINTS);
+	judge_scan(raw, report, i);
 	judge_paths(raw, report, i);
 }
 
@@ -87,6 +112,10 @@ static void judge_datagram(const struct rx_raw *raw, struct conf_report *report,
 	const struct rx_raw_channel *c = &raw->channel[i];
 	uint32_t before = 0;
 
+	if (c->scan[0] != '\0')
+		conf_report_add(report, raw, "channel", i, "scan",
+				"has no use with kind = datagram: messages are not looked "
+				"at");
 	if (c->root[0] != '\0')
 		conf_report_add(report, raw, "channel", i, "root",
 				"has no use with kind = datagram");
@@ -201,6 +230,7 @@ void rx_judge(const struct rx_raw *raw, struct conf_report *report)
 				"is also state_dir; give it a directory of its own");
 	judge_framing(raw, report);
 	judge_trust(raw, report);
+	judge_scan_paths(raw, report);
 	for (uint32_t i = 0; i < raw->channels && i < WIRE_CHANNELS_MAX; i++)
 		judge_channel(raw, report, i);
 	if (raw->mtu != 0)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <net/if.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ask.h"
 #include "cage.h"
@@ -121,6 +122,29 @@ static void probe_keys(struct rx_parse *parse)
 					row[i].conf, "%s", row[i].problem);
 }
 
+static void probe_scan(struct rx_parse *parse, uint32_t i)
+{
+	struct rx_scan_words words;
+	const char *fault;
+
+	if (parse->raw.channel[i].scan[0] == '\0' ||
+	    rx_scan_split(&words, parse->raw.channel[i].scan) != 0)
+		return;
+	fault = rx_scan_fault(words.word[0]);
+	if (fault)
+		conf_report_add(&parse->report, &parse->raw, "channel", i, "scan", "%s %s",
+				words.word[0], fault);
+}
+
+static void probe_scan_paths(struct rx_parse *parse)
+{
+	for (unsigned i = 0; i < parse->config.scan_paths; i++)
+		if (access(parse->config.scan_path[i], F_OK) != 0)
+			conf_report_add(&parse->report, &parse->raw, "receiver", 0,
+					"scan_paths", "%s cannot be found",
+					parse->config.scan_path[i]);
+}
+
 void rx_probe_files(struct rx_parse *parse)
 {
 	const struct rx_config *config = &parse->config;
@@ -129,8 +153,11 @@ void rx_probe_files(struct rx_parse *parse)
 	probe_dir(parse, "receiver", 0, "state_dir", config->state_dir);
 	probe_dir(parse, "receiver", 0, "run_dir", config->run_dir);
 	for (uint32_t i = 0; i < parse->raw.channels; i++)
-		if (parse->raw.channel[i].kind == RX_KIND_FILES)
+		if (parse->raw.channel[i].kind == RX_KIND_FILES) {
 			probe_dir(parse, "channel", i, "root", parse->raw.channel[i].root);
+			probe_scan(parse, i);
+		}
+	probe_scan_paths(parse);
 	if (keys_init(&err) != 0)
 		conf_report_add(&parse->report, &parse->raw, "receiver", 0, "key", "%s",
 				err.text);

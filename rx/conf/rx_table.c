@@ -4,6 +4,7 @@
 
 #include "fec.h"
 #include "log.h"
+#include "scan.h"
 
 static const struct conf_name kinds[] = {
 	{"files", RX_KIND_FILES},
@@ -153,6 +154,15 @@ static const struct conf_row global_rows[] = {
 	       .help = "User whose rights the roles take; the key file must be theirs. Not "
 		       "set: "
 		       "the one that started the daemon."),
+	GLOBAL(scan_user, "scan_user", CONF_STRING,
+	       .help = "User whose rights the role scan and the programs it runs take, so "
+		       "that files and keys of the others are closed to them. Not set: "
+		       "that of "
+		       "user."),
+	GLOBAL(scan_paths, "scan_paths", CONF_LIST,
+	       .help = "Files and directories that programs of scan may read and run "
+		       "beside themselves and the system's libraries, separated by commas; "
+		       "at most 16."),
 	GLOBAL(fec_kernel, "fec_kernel", CONF_ENUM, .def = "auto", .names = kernels,
 	       .help = "Instruction set of the erasure coder; auto takes the best that "
 		       "passes "
@@ -205,6 +215,18 @@ static const struct conf_row channel_rows[] = {
 		.help = "Mode of published files, octal; the sender's is never used."),
 	CHANNEL(dir_mode, "dir_mode", CONF_STRING, .def = "0755",
 		.help = "Mode of published directories, octal."),
+	CHANNEL(scan, "scan", CONF_STRING,
+		.help = "Program, with its arguments, that looks at each file before it is "
+			"published, which it reads from its standard input: exit code 0 "
+			"lets it pass, 1 rejects it, anything else and silence are errors. "
+			"What does not pass goes to quarantine. Not set: nothing looks."),
+	CHANNEL(scan_timeout_ns, "scan_timeout", CONF_DURATION, .def = "60 s",
+		.min = 100 * NS_MS, .max = 3600 * NS_S,
+		.help = "Time that the program has for one file, and as much of a "
+			"processor; then it is killed."),
+	CHANNEL(scan_jobs, "scan_jobs", CONF_U64, .def = "2", .min = 1,
+		.max = SCAN_JOBS_MAX,
+		.help = "Files of the channel that are looked at at once."),
 	CHANNEL(fec_k, "fec_k", CONF_U64, .def = "160", .min = 1, .max = 255,
 		.help = "The transmitter's fec_k. Frames say their geometry themselves: "
 			"this "

@@ -13,6 +13,7 @@
 
 #include "conf.h"
 #include "rx_config.h"
+#include "rx_scan.h"
 
 enum rx_kind { RX_KIND_FILES, RX_KIND_DATAGRAM };
 
@@ -31,6 +32,9 @@ struct rx_raw_channel {
 	uint64_t max_object;
 	uint64_t min_free;
 	char file_mode[8], dir_mode[8];
+	char scan[RX_SCAN_LEN];
+	uint64_t scan_timeout_ns;
+	uint64_t scan_jobs;
 	uint64_t fec_k, fec_m, fec_depth;
 	struct conf_endpoint deliver;
 	uint64_t hold_back_ns;
@@ -61,6 +65,8 @@ struct rx_raw {
 	uint64_t key_warning_ns;
 	uint64_t silent_ns;
 	char user[64];
+	char scan_user[64];
+	struct conf_list scan_paths;
 	int fec_kernel;
 	int log_level;
 	int sandbox;

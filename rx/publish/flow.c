@@ -18,6 +18,7 @@
 #include "log.h"
 #include "manifests.h"
 #include "quarantine.h"
+#include "waiver.h"
 
 #define FLOW_SCAN_OBJECTS 4096u
 #define FLOW_SCAN_BYTES (UINT64_C(16) << 20)
@@ -34,23 +35,7 @@ static const struct log_rate flow_named = {1000, UINT64_C(100000000000)};
 
 int flow_enqueue(struct flow *flow, uint64_t chain, uint64_t number)
 {
-	if (flow->jobs == flow->jobs_cap && flow->job_at > 0) {
-		memmove(flow->job, flow->job + flow->job_at,
-			(flow->jobs - flow->job_at) * sizeof(*flow->job));
-		flow->jobs -= flow->job_at;
-		flow->job_at = 0;
-	}
-	if (flow->jobs == flow->jobs_cap) {
-		size_t cap = flow->jobs_cap ? flow->jobs_cap * 2 : 1024;
-		struct flow_job *job = realloc(flow->job, cap * sizeof(*job));
-
-		if (!job)
-			return -1;
-		flow->job = job;
-		flow->jobs_cap = cap;
-	}
-	flow->job[flow->jobs++] = (struct flow_job){.chain = chain, .number = number};
-	return 0;
+	return jobs_add(&flow->jobs, chain, number);
 }
 
 void flow_drop(struct flow *flow, struct object *o, bool unlink_part)
@@ -161,6 +146,7 @@ int flow_open(struct flow *flow, const struct rx_config_channel *conf,
 	flow_say_cut(flow, &flow->ledger.objects);
 	flow_say_cut(flow, &flow->ledger.manifests);
 	flow_say_cut(flow, &flow->names.log);
+	waiver_resume(flow);
 	flow_sort_shelf(flow);
 	if (flow_clean_incoming(flow, err) != 0 || manifests_resume(flow, err) != 0)
 		goto fail;
@@ -179,9 +165,8 @@ void flow_close(struct flow *flow)
 	ledger_close(&flow->ledger);
 	root_close(&flow->root);
 	km_close(&flow->dir);
-	free(flow->job);
-	flow->job = NULL;
-	flow->jobs = flow->job_at = flow->jobs_cap = 0;
+	jobs_free(&flow->jobs);
+	jobs_free(&flow->scans);
 }
 
 static void flow_set_full(struct flow *flow, bool full)

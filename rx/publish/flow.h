@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "jobs.h"
 #include "keys.h"
 #include "ledger.h"
 #include "manifest.h"
@@ -19,6 +20,7 @@
 #include "progress.h"
 #include "root.h"
 #include "rx_config.h"
+#include "scan.h"
 #include "shelf.h"
 #include "voice.h"
 
@@ -47,6 +49,28 @@ struct flow_manifest {
 	size_t text_len, sig_len;
 };
 
+/* What publish knows of role scan: door.h. */
+struct door {
+	int sock;	 /* -1: no channel scans */
+	uint64_t ticket; /* last one given */
+	bool busy;
+};
+
+/* Releases under way at once, and the words of one with their head: waiver.h. */
+#define WAIVER_MAX 16u
+#define WAIVER_REASON_MAX 200u
+
+struct waiver {
+	uint64_t chain, number;
+	uint32_t uid;
+	unsigned looks; /* times it was not found where it should be */
+	char reason[WAIVER_REASON_MAX];
+};
+
+struct door_ask {
+	uint64_t chain, number, ticket;
+};
+
 struct flow_shared {
 	struct keys_sign_public trusted[2 * RX_TRUSTED_MAX]; /* and retired */
 	unsigned trusted_count;
@@ -56,12 +80,8 @@ struct flow_shared {
 	struct place *place;   /* the group under way; place.c */
 	struct syncer *syncer; /* the threads that wait for the disk */
 	uint64_t ticket;       /* of the last sync of an object */
+	struct door door;      /* to role scan; door.c */
 	struct voice voice;
-};
-
-/* An object number whose turn may have come. */
-struct flow_job {
-	uint64_t chain, number;
 };
 
 struct flow {
@@ -74,8 +94,13 @@ struct flow {
 	struct progress progress;
 	struct shelf shelf;
 
-	struct flow_job *job; /* queue: job[job_at] .. job[jobs - 1] */
-	size_t job_at, jobs, jobs_cap;
+	struct jobs jobs;		    /* whose turn to be placed may have come */
+	struct jobs scans;		    /* at the door, not asked about yet */
+	struct door_ask ask[SCAN_JOBS_MAX]; /* with role scan */
+	unsigned asked;
+	uint64_t scan_retry_ns; /* nothing is asked before this */
+	struct waiver waiver[WAIVER_MAX];
+	unsigned waivers;
 	bool behind;	   /* some object may be complete and not yet hashed or judged */
 	size_t scan_at;	   /* where the next look over the shelf goes on */
 	uint64_t retry_ns; /* placing failed (disk): not before this; 0 = at once */
@@ -98,7 +123,7 @@ struct flow {
 
 static inline bool flow_has_jobs(const struct flow *flow)
 {
-	return flow->job_at < flow->jobs;
+	return jobs_any(&flow->jobs);
 }
 
 /*

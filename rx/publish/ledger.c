@@ -22,6 +22,7 @@
 static void ledger_chain_free(struct ledger_chain *c)
 {
 	extents_free(&c->settled);
+	extents_free(&c->released);
 	extents_free(&c->stored);
 	extents_free(&c->told);
 	free(c->manifest);
@@ -181,6 +182,22 @@ bool ledger_settled(const struct ledger *ledger, uint64_t chain, uint64_t number
 	       extents_covers(&c->settled, number, number + 1);
 }
 
+/* From one account into the other, once. */
+static bool ledger_count_release(struct ledger *ledger, struct ledger_chain *c,
+				 uint64_t number)
+{
+	if (!extents_covers(&c->settled, number, number + 1) || c->quarantined == 0 ||
+	    extents_covers(&c->released, number, number + 1))
+		return false;
+	if (extents_add(&c->released, number, number + 1) != KM_OK) {
+		ledger->bad = true;
+		return false;
+	}
+	c->quarantined--;
+	c->published++;
+	return true;
+}
+
 /* Into memory: true when it is new. */
 static bool ledger_count(struct ledger *ledger, const struct ledger_receipt *r)
 {
@@ -190,6 +207,8 @@ static bool ledger_count(struct ledger *ledger, const struct ledger_receipt *r)
 		ledger->bad |= !c;
 		return false;
 	}
+	if (r->state == LEDGER_RELEASED)
+		return ledger_count_release(ledger, c, r->number);
 	if (extents_covers(&c->settled, r->number, r->number + 1))
 		return false;
 	if (extents_add(&c->settled, r->number, r->number + 1) != KM_OK) {
@@ -234,7 +253,7 @@ bool ledger_decode_receipt(struct ledger_receipt *r, const uint8_t *row, size_t 
 	rd_copy(&rd, r->digest, DIGEST_LEN);
 	r->path_len = rd_left(&rd);
 	r->path = rd_bytes(&rd, r->path_len);
-	return !rd.bad && r->state >= LEDGER_PUBLISHED && r->state <= LEDGER_WITHDRAWN;
+	return !rd.bad && r->state >= LEDGER_PUBLISHED && r->state <= LEDGER_RELEASED;
 }
 
 int ledger_read_receipts(int dir, append_row_fn *fn, void *ctx, struct km_err *err)

@@ -7,7 +7,7 @@
  *
  * for each chain, where missing is what is left: a file whose every frame was lost is
  * still missed, because the heads and the manifests name its number. Append-only: a
- * receipt is never taken back.
+ * receipt is never taken back; one of quarantine may be followed by one of release.
  *
  * rx publish; the commands read it beside a running daemon. One thread.
  */
@@ -32,6 +32,8 @@ enum ledger_state {
 	LEDGER_PUBLISHED = 1,
 	LEDGER_QUARANTINED = 2,
 	LEDGER_WITHDRAWN = 3,
+	LEDGER_RELEASED =
+		4, /* was quarantined, and is published: the second row of a number */
 };
 
 struct ledger_manifest {
@@ -45,10 +47,11 @@ struct ledger_chain {
 	uint64_t objects;   /* highest number heard of */
 	uint64_t manifests; /* highest number heard of */
 	uint8_t head[DIGEST_LEN];
-	struct extents settled; /* object numbers with a receipt */
-	struct extents stored;	/* manifest numbers */
-	struct extents told;	/* missing manifests already said */
-	uint64_t watched;	/* manifests as of the last look at what is missing */
+	struct extents settled;	 /* object numbers with a receipt */
+	struct extents released; /* of these, with a second one */
+	struct extents stored;	 /* manifest numbers */
+	struct extents told;	 /* missing manifests already said */
+	uint64_t watched;	 /* manifests as of the last look at what is missing */
 	uint64_t published, quarantined, withdrawn;
 	struct ledger_manifest *manifest; /* by number */
 	size_t n, cap;

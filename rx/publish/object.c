@@ -58,6 +58,7 @@ void object_free(struct object *o)
 	extents_free(&o->sync_of);
 	digest_object_free(o->hasher);
 	free(o->path);
+	free(o->scan_says);
 	free(o);
 }
 

@@ -64,6 +64,9 @@ struct object {
 	bool held;	     /* a write failed: said once */
 	bool damaged;	     /* said that it has holes */
 	bool queued;	     /* waits to be placed */
+	bool at_door;	     /* waits for role scan */
+	uint8_t verdict;     /* enum scan_verdict */
+	char *scan_says;     /* why it did not pass, or NULL */
 	uint64_t touched_ns; /* monotonic, last byte */
 	uint64_t tried;	     /* without begin: size that did not match its manifest */
 

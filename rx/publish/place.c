@@ -15,6 +15,7 @@
 #include "place_item.h"
 #include "quarantine.h"
 #include "retain.h"
+#include "waiver.h"
 
 _Static_assert(KM_COUNT(((struct place *)0)->item) == PLACE_GROUP, "size of a group");
 
@@ -259,12 +260,14 @@ static void place_do_dir(struct flow *flow, struct place_item *item)
 static void place_do_quarantine(struct flow *flow, struct place_item *item,
 				const char *part)
 {
+	const char *detail = item->object ? item->object->scan_says : NULL;
 	struct km_err err = KM_ERR_INIT;
 
 	if (item->object)
 		shelf_close(&flow->shelf, item->object);
-	if (quarantine_move(flow->root.quarantine, flow->root.incoming, part, part,
-			    item->reason, item->path, item->path_len, &err) != 0) {
+	if (quarantine_move_said(flow->root.quarantine, flow->root.incoming, part, part,
+				 item->reason, detail, item->path, item->path_len,
+				 &err) != 0) {
 		item->action = PLACE_LATER;
 		place_disk_failed(flow, err.text);
 		return;
@@ -394,17 +397,21 @@ static void place_finish(struct flow *flow, struct place_item *item)
 					 .path_len = item->path_len};
 	struct voice *voice = &flow->shared->voice;
 	uint64_t size = item->object ? item->object->size : item->now.size;
+	bool published;
 
 	if (!place_state_of(item, &receipt.state))
 		return;
-	if (receipt.state == LEDGER_PUBLISHED)
+	published = receipt.state == LEDGER_PUBLISHED;
+	if (published)
 		receipt.reason = 0;
+	if (published && waiver_find(flow, item->chain, item->number))
+		receipt.state = LEDGER_RELEASED;
 	memcpy(receipt.digest, item->digest, DIGEST_LEN);
 	if (ledger_receipt(&flow->ledger, &receipt) != 0) {
 		item->action = PLACE_LATER;
 		return;
 	}
-	if (receipt.state == LEDGER_PUBLISHED) {
+	if (published) {
 		voice_add(voice, VOICE_BYTES_PUBLISHED, size);
 		flow->placed_ns = clock_real_ns();
 	}
@@ -412,7 +419,8 @@ static void place_finish(struct flow *flow, struct place_item *item)
 		voice_add(voice, VOICE_GENERATIONS, 1);
 		retain_path(flow, item->path, item->path_len);
 	}
-	place_say(flow, item, receipt.state, size);
+	place_say(flow, item, published ? LEDGER_PUBLISHED : receipt.state, size);
+	item->decided = true;
 	if (item->object) {
 		/* In progress no more. Should the row get lost, the receipt says it too. */
 		(void)!progress_done(&flow->progress, item->object);
@@ -442,11 +450,12 @@ static void place_collect(struct flow *flow, struct place *place)
 	place->n = 0;
 	for (unsigned i = 0; i < PLACE_LOOK && place->n < PLACE_GROUP; i++) {
 		struct place_item *item = &place->item[place->n];
-		const struct flow_job *job = &flow->job[flow->job_at];
+		const struct job *job;
 		bool drop;
 
 		if (!flow_has_jobs(flow))
 			return;
+		job = jobs_first(&flow->jobs);
 		memset(item, 0, sizeof(*item));
 		item->chain = job->chain;
 		item->number = job->number;
@@ -459,7 +468,7 @@ static void place_collect(struct flow *flow, struct place *place)
 			if (!drop)
 				return; /* next group */
 		}
-		flow->job_at++;
+		jobs_next(&flow->jobs);
 		place->n += !drop;
 	}
 }
@@ -533,6 +542,24 @@ static void place_changes(struct place *place)
 		place->failed = true;
 }
 
+/* Of what an operator asked for, once its receipt can be read. */
+static void place_end_releases(struct place *place)
+{
+	for (unsigned i = 0; i < place->n && place->flow->waivers > 0; i++) {
+		const struct place_item *item = &place->item[i];
+		const bool refused = item->action == PLACE_QUARANTINE ||
+				     item->action == PLACE_REFUSED_BEFORE;
+		const struct waiver_end end = {
+			.refused = refused ? quarantine_text(item->reason) : NULL,
+			.path = item->path,
+			.path_len = item->path_len,
+			.digest = item->digest};
+
+		if (item->decided)
+			waiver_finish(place->flow, item->chain, item->number, &end);
+	}
+}
+
 /*
  * Receipts, for everybody to read. Not yet on disk (durable.h does that) is no harm: a
  * restart finds out the same from the names.
@@ -545,6 +572,8 @@ static void place_receipts(struct place *place, uint64_t now_ns)
 		place_finish(place->flow, &place->item[i]);
 	if (append_flush(&place->flow->ledger.objects, &err) != 0)
 		place_disk_failed(place->flow, err.text);
+	else
+		place_end_releases(place);
 	place_requeue(place->flow, place, false, now_ns);
 	place_end(place);
 }

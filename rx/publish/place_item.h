@@ -32,6 +32,7 @@ struct place_item {
 	enum place_action action;
 	uint8_t reason; /* quarantine or withdrawal */
 	bool aside;	/* PLACE_DONE: in generations/ */
+	bool decided;	/* it has its receipt */
 	uint8_t kind;	/* enum manifest_kind */
 	uint8_t path[WIRE_PATH_MAX + 1];
 	size_t path_len;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "digest_file.h"
+#include "door.h"
 #include "durable.h"
 #include "fileio.h"
 #include "log.h"
@@ -18,6 +19,7 @@
 #include "place_item.h"
 #include "quarantine.h"
 #include "record.h"
+#include "waiver.h"
 
 /* Rows of a path compared with what stands there: one per crash at the worst moment. */
 #define PLACE_LOOK_BACK 64u
@@ -359,8 +361,41 @@ static bool place_was_tried(struct flow *flow, const struct place_item *item)
 	return false;
 }
 
+/* It is to stand under its name no more than it does: what the intent said is void. */
+static void place_call_off(struct flow *flow, struct place_item *item)
+{
+	struct names_row row = {.kind = NAMES_UNDONE,
+				.chain = item->chain,
+				.number = item->number,
+				.visible = item->highest};
+
+	if (names_put(&flow->names, item->path, item->path_len, &row) != 0)
+		item->action = PLACE_LATER;
+}
+
+/* The scanner's word, where the channel has one; else the item has its action. */
+static bool place_is_let_in(struct flow *flow, struct place_item *item, bool tried)
+{
+	static const uint8_t reasons[] = {[SCAN_REJECT] = QUARANTINE_SCAN_REJECT,
+					  [SCAN_ERROR] = QUARANTINE_SCAN_ERROR,
+					  [SCAN_TIMEOUT] = QUARANTINE_SCAN_TIMEOUT};
+	const uint8_t verdict = door_judge(flow, item->object);
+
+	if (verdict == SCAN_PASS)
+		return true;
+	item->action = PLACE_DROP;
+	if (verdict != SCAN_NONE)
+		place_refuse(item, reasons[verdict]);
+	/* a crash came between the intent and the name, and now it does not pass */
+	if (verdict != SCAN_NONE && tried)
+		place_call_off(flow, item);
+	return false;
+}
+
 static void place_judge_file(struct flow *flow, struct place_item *item)
 {
+	bool tried;
+
 	/* Not on the disk yet: it is queued when it is. */
 	if (item->object && item->object->digested && !item->object->durable)
 		return;
@@ -370,14 +405,19 @@ static void place_judge_file(struct flow *flow, struct place_item *item)
 		item->aside = true;
 		return;
 	}
+	tried = place_was_tried(flow, item);
 	/* Without bytes only what a crash left matters: make no directories. */
-	if (!item->object && !place_was_tried(flow, item) &&
-	    !place_check_object(flow, item))
+	if (!item->object && !tried && !place_check_object(flow, item))
+		return;
+	/* Nor for what nobody has looked at. */
+	if (item->object && !tried && flow->conf->scan[0] != '\0' &&
+	    (!place_check_object(flow, item) || !place_is_let_in(flow, item, tried)))
 		return;
 	if (!place_open_parent(flow, item))
 		return;
 	place_read_names(flow, item);
-	if (item->action == PLACE_DONE || !place_check_object(flow, item))
+	if (item->action == PLACE_DONE || !place_check_object(flow, item) ||
+	    !place_is_let_in(flow, item, tried))
 		return;
 	if (place_prepare_file(flow, item))
 		place_examine(flow, item);
@@ -390,7 +430,8 @@ void place_judge(struct flow *flow, struct place_item *item)
 
 	item->dir = item->aside_dir = -1;
 	item->action = PLACE_DROP;
-	if (ledger_settled(&flow->ledger, item->chain, item->number))
+	if (ledger_settled(&flow->ledger, item->chain, item->number) &&
+	    !waiver_find(flow, item->chain, item->number))
 		return;
 	entry = manifests_entry(flow, item->chain, item->number);
 	if (!entry)

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "deliver.h"
+#include "door.h"
 #include "durable.h"
 #include "fileio.h"
 #include "flow.h"
@@ -20,6 +21,7 @@
 #include "place.h"
 #include "retain.h"
 #include "syncer.h"
+#include "waiver_take.h"
 
 /* Messages of one round: what is gathered of them is written before they are released. */
 #define PUBLISH_BATCH 512u
@@ -180,6 +182,7 @@ struct publish *publish_open(const struct publish_setup *setup, struct km_err *e
 	if (publish_load_keys(p, err) != 0 ||
 	    publish_open_state(p, setup->stats, err) != 0 || object_stage_make(err) != 0 ||
 	    publish_open_flows(p, err) != 0 || publish_open_ring(p, setup, err) != 0 ||
+	    door_init(&p->shared, p->config, setup->scan, err) != 0 ||
 	    messages_init(&p->messages, p->flow, p->flows, &p->shared.voice, setup->segment,
 			  setup->segment_len, err) != 0) {
 		publish_free(p);
@@ -283,8 +286,10 @@ static void publish_timers(struct publish *p, uint64_t now)
 
 	if (now >= p->tick_ns) {
 		p->tick_ns = clock_add(now, PUBLISH_TICK_NS);
-		for (unsigned i = 0; i < p->flows; i++)
+		for (unsigned i = 0; i < p->flows; i++) {
 			flow_tick(&p->flow[i], now);
+			waiver_take(&p->flow[i]);
+		}
 		publish_sum(p);
 		voice_flush(&p->shared.voice);
 	}
@@ -372,6 +377,7 @@ int publish_step(struct publish *p)
 	if (p->violated)
 		return -1;
 	busy = publish_collect(p);
+	busy |= door_step(p->flow, p->flows, &p->shared);
 	busy |= publish_work(p, now);
 	if (busy)
 		publish_sum(p);
@@ -393,6 +399,9 @@ void publish_wait(struct publish *p, uint64_t limit_ns)
 
 	if (limit_ns < until)
 		until = limit_ns;
+	/* an answer comes by a socket, which rings no bell */
+	if (door_is_busy(&p->shared) && until > DOOR_LOOK_NS)
+		until = DOOR_LOOK_NS;
 	if (now < p->stall_ns) { /* messages are there, and cannot be taken */
 		clock_sleep_until(p->stall_ns);
 		return;

@@ -37,6 +37,7 @@ struct publish_setup {
 	const void *segment; /* mapping of the window segment, read-only */
 	uint64_t segment_len;
 	struct stats_map *stats; /* NULL = no page */
+	int scan; /* socket of scan.h; not looked at without a channel that scans */
 };
 
 /* Opens state and roots of all channels and loads the trusted keys. NULL: see err. */

@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 
-/* Files below the channels' roots and the state directory, in all its threads; no socket. */
+#include "deliver.h"
+
+/* Files below the channels' roots and the state directory, in all its threads; no socket but scan's. */
 static const struct cage_call publish_calls[] = {
 	CAGE_ANY(openat),
 	CAGE_ANY(openat2),
@@ -37,6 +39,9 @@ static const struct cage_call publish_calls[] = {
 	CAGE_IF(fcntl, 1, CAGE_INT, F_SETFD),
 	CAGE_IF(fcntl, 1, CAGE_INT, F_DUPFD_CLOEXEC),
 	CAGE_IF(fcntl, 1, CAGE_INT, F_SETLEASE),
+	/* hands objects to role scan; without one there is nothing under that number */
+	CAGE_FD(sendmsg, RX_FD_SCAN),
+	CAGE_FD(recvmsg, RX_FD_SCAN),
 };
 
 void publish_cage(struct cage *cage, const struct rx_config *config)

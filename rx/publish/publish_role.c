@@ -117,6 +117,7 @@ int publish_main(struct role_ctx *ctx)
 	setup.segment = fds.segment.p;
 	setup.segment_len = fds.segment.len;
 	setup.stats = &fds.stats;
+	setup.scan = RX_FD_SCAN;
 	publish_cage(&cage, &config);
 	if (role_cage(ctx, &cage, &err) != 0)
 		goto fail;

@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "fileio.h"
 #include "log.h"
+#include "scan.h"
 #include "wire_limits.h"
 
 #define QUARANTINE_NAME_MAX 128u
@@ -42,6 +44,13 @@ const char *quarantine_text(uint8_t reason)
 		return "another process holds the content open for writing";
 	case QUARANTINE_STRAY:
 		return "left by a crash; if something is missing for it, send it again";
+	case QUARANTINE_SCAN_REJECT:
+		return "the scanner rejects the content";
+	case QUARANTINE_SCAN_ERROR:
+		return "the scanner failed, so nobody has looked at the content";
+	case QUARANTINE_SCAN_TIMEOUT:
+		return "the scanner did not end in time, so nobody has looked at the "
+		       "content";
 	}
 	return "unknown reason";
 }
@@ -70,7 +79,16 @@ int quarantine_move(int quarantine, int from, const char *name, const char *as,
 		    uint8_t reason, const uint8_t *path, size_t path_len,
 		    struct km_err *err)
 {
-	char text[LOG_QUOTE_MAX(WIRE_PATH_MAX) + 160], quoted[LOG_QUOTE_MAX(WIRE_PATH_MAX)];
+	return quarantine_move_said(quarantine, from, name, as, reason, NULL, path,
+				    path_len, err);
+}
+
+int quarantine_move_said(int quarantine, int from, const char *name, const char *as,
+			 uint8_t reason, const char *says, const uint8_t *path,
+			 size_t path_len, struct km_err *err)
+{
+	char text[LOG_QUOTE_MAX(WIRE_PATH_MAX) + LOG_QUOTE_MAX(SCAN_TEXT_MAX) + 160];
+	char quoted[LOG_QUOTE_MAX(WIRE_PATH_MAX)], said[LOG_QUOTE_MAX(SCAN_TEXT_MAX)];
 	char file[QUARANTINE_NAME_MAX];
 	struct km_err ignored = KM_ERR_INIT;
 	int n;
@@ -84,6 +102,10 @@ int quarantine_move(int quarantine, int from, const char *name, const char *as,
 		  path ? path_len : 0);
 	n = snprintf(text, sizeof(text), "reason: %s\npath: %s\n", quarantine_text(reason),
 		     quoted);
+	if (says && says[0])
+		n += snprintf(
+			text + n, sizeof(text) - (size_t)n, "scanner: %s\n",
+			log_quote(said, sizeof(said), says, strnlen(says, SCAN_TEXT_MAX)));
 	snprintf(file, sizeof(file), "%s.reason", as);
 	/* On a full disk the move, which needs no room, is what matters. */
 	(void)!fileio_write_atomic(quarantine, file, text, (size_t)n, 0600, &ignored);

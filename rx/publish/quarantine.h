@@ -33,6 +33,9 @@ enum quarantine_reason {
 	QUARANTINE_KIND = 10,	  /* begin record and manifest disagree on the kind */
 	QUARANTINE_BUSY = 11,	  /* somebody else holds the part file open */
 	QUARANTINE_STRAY = 12,	  /* not a verdict: a crash left it, and nothing knows it */
+	QUARANTINE_SCAN_REJECT = 13,  /* scan: rejected */
+	QUARANTINE_SCAN_ERROR = 14,   /* scan: no verdict */
+	QUARANTINE_SCAN_TIMEOUT = 15, /* scan: none in time */
 };
 
 /* One sentence for people. */
@@ -46,6 +49,12 @@ const char *quarantine_text(uint8_t reason);
 KM_MUST_CHECK int quarantine_move(int quarantine, int from, const char *name,
 				  const char *as, uint8_t reason, const uint8_t *path,
 				  size_t path_len, struct km_err *err);
+
+/* The same with one line more: what the scanner said (bytes, quoted here); may be NULL. */
+KM_MUST_CHECK int quarantine_move_said(int quarantine, int from, const char *name,
+				       const char *as, uint8_t reason, const char *says,
+				       const uint8_t *path, size_t path_len,
+				       struct km_err *err);
 
 /* True when .quarantine holds <as> already. */
 bool quarantine_holds(int quarantine, const char *as);

@@ -59,7 +59,8 @@ static int verify_note_receipt(void *ctx, uint64_t at, const uint8_t *row, size_
 	(void)at;
 	if (!ledger_decode_receipt(&r, row, len))
 		return 1;
-	if (r.state != LEDGER_PUBLISHED || r.number == UINT64_MAX)
+	if ((r.state != LEDGER_PUBLISHED && r.state != LEDGER_RELEASED) ||
+	    r.number == UINT64_MAX)
 		return 0;
 	for (unsigned i = 0; i < v->flow.ledger.chains; i++)
 		if (v->flow.ledger.chain[i]->id == r.chain)

@@ -47,6 +47,11 @@
 	X(VOICE_WINDOWS_INCOMPLETE, "windows_incomplete")                                  \
 	X(VOICE_LINK_STATE, "link_state")                                                  \
 	X(VOICE_UNKNOWN_SINCE, "unknown_since_ns")                                         \
+	X(VOICE_SCAN_WAITING, "scan_waiting")                                              \
+	X(VOICE_SCAN_PASSED, "scan_passed")                                                \
+	X(VOICE_SCAN_REJECTED, "scan_rejected")                                            \
+	X(VOICE_SCAN_ERRORS, "scan_errors")                                                \
+	X(VOICE_SCAN_TIMEOUTS, "scan_timeouts")                                            \
 	X(VOICE_DISK_FULL, "disk_full")                                                    \
 	X(VOICE_TX_RECEIVED, "tx_port_received") /* as the sender's heartbeat says */
 enum voice_stat { VOICE_STATS(STATS_ENUM_ROW) VOICE_COUNT };

@@ -120,6 +120,8 @@ enum deliver_fd {
 	/* 11 to 14: intake.h */
 	RX_FD_SINK =
 		15, /* decode, sink: the ring of sink.h, absent without live channels */
+	RX_FD_SCAN = 32, /* publish, scan: the two ends of scan.h's socket, absent without
+			  * a channel that scans */
 	RX_FD_SINK_SOCKET =
 		16, /* sink: a connected socket for each datagram channel, or absent */
 };

@@ -38,9 +38,10 @@ ALLOWED = {
     "rx/keeper": RX - {"fec"},
     "rx/decode": RX,
     "rx/publish": RX - {"fec"},
+    "rx/scan": RX - {"fec"},
     "rx/sink": RX - {"fec"},
     "rx": RX | {"rx/capture", "rx/keeper", "rx/decode", "rx/publish",
-                "rx/sink"},
+                "rx/scan", "rx/sink"},
 }
 
 

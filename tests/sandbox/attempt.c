@@ -196,6 +196,7 @@ TRY(nice, syscall(SYS_setpriority, PRIO_PROCESS, 0, 5))
 /* ---- new programs, new processes, new code ---- */
 
 TRY(execve, syscall(SYS_execve, "/bin/true", nothing, nothing))
+TRY(run_other, syscall(SYS_execve, "/bin/true", nothing, nothing))
 TRY(execveat, syscall(SYS_execveat, t->memory, "", nothing, nothing, AT_EMPTY_PATH))
 TRY(memfd, syscall(SYS_memfd_create, "x", 0))
 TRY(memfd_secret, syscall(447, 0))
@@ -374,6 +375,7 @@ const struct attempt attempts[] = {
 	CALL(schedule),
 	CALL(nice),
 	CALL(execve),
+	FILE_(run_other), /* where a role may start one program, it is no other */
 	CALL(execveat),
 	CALL(memfd),
 	CALL(memfd_secret),

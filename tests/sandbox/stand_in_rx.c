@@ -7,6 +7,7 @@
 #include "intake.h"
 #include "keeper_cage.h"
 #include "publish_cage.h"
+#include "scan_cage.h"
 #include "sink_cage.h"
 #include "stand_in.h"
 
@@ -62,7 +63,28 @@ static void be_publish(const char *directory, struct target *target, struct cage
 	(void)stand_in_directory(directory, "state");
 	target->spool_dir = stand_in_directory(directory, "root");
 	target->read_only = stand_in_memory(RX_FD_SEGMENT);
+	stand_in_pair(RX_FD_SCAN);
 	publish_cage(cage, &config);
+}
+
+static void be_scan(const char *directory, struct target *target, struct cage *cage)
+{
+	(void)directory;
+	target->read_only = stand_in_memory(RX_FD_CONFIG);
+	stand_in_pair(RX_FD_SCAN);
+	(void)snprintf(config.channel[0].scan, sizeof(config.channel[0].scan), "/bin/cat");
+	config.channels = 1;
+	scan_cage(cage, &config);
+}
+
+/* What it runs, in the last cage that is closed around it; it has no descriptor of the role's. */
+static void be_scanner(const char *directory, struct target *target, struct cage *cage)
+{
+	be_scan(directory, target, cage);
+	cage->calls = cage->program;
+	cage->n_calls = cage->n_program;
+	cage->program = NULL;
+	cage->n_program = 0;
 }
 
 static void be_sink(const char *directory, struct target *target, struct cage *cage)
@@ -84,6 +106,34 @@ const struct stand_in stand_ins_rx[] = {
 	{"rx keeper", be_keeper, {"write_log"}},
 	{"rx decode, listen", be_decode, {NULL}},
 	{"rx publish", be_publish, {"write_log"}},
+	/* its filter holds for its programs too, so it has what they need; another program than the
+	 * channel's is refused (run_other) */
+	{"rx scan", be_scan, {"write_log",
+			      "execve",
+			      "clone3",
+			      "map_program",
+			      "map_memory",
+			      "protect",
+			      "socket_unix",
+			      "connect",
+			      "shutdown",
+			      "speak",
+			      "speak_to",
+			      "pipe",
+			      "event_poll",
+			      "chdir",
+			      "process_descriptor",
+			      "signal_descriptor",
+			      "limit_other",
+			      "limit_self",
+			      "outlive",
+			      "filter",
+			      "kill_thread"}},
+	{"rx scan's program",
+	 be_scanner,
+	 {"write_log", "execve", "clone3", "map_program", "map_memory", "protect",
+	  "socket_unix", "connect", "shutdown", "speak", "speak_to", "pipe", "event_poll",
+	  "chdir"}},
 	{"rx sink", be_sink, {"write_log"}},
 };
 const size_t stand_ins_rx_count = KM_COUNT(stand_ins_rx);

@@ -119,7 +119,8 @@ void rig_start(struct rig *rig)
 				      .deliver = rig->deliver,
 				      .deliver_len = deliver_bytes(),
 				      .segment = rig->segment,
-				      .segment_len = RIG_SEGMENT};
+				      .segment_len = RIG_SEGMENT,
+				      .scan = rig->scan};
 	struct km_err err = KM_ERR_INIT;
 
 	cr_assert_eq(digest_init(DIGEST_KERNEL_AUTO, NULL), KM_OK);

@@ -45,6 +45,7 @@ struct rig {
 	struct ring ring;    /* producer */
 	struct publish *publish;
 	bool shared; /* memory is MAP_SHARED for a forked publish */
+	int scan;    /* publish's end of scan.h, where the channel scans */
 };
 
 /* Everything but publish itself. `dir` NULL: a fresh one under /tmp. */
