@@ -176,7 +176,7 @@ def carry(t, host, name, content):
 
 def judge_watchdog(t, host, side):
     """A supervisor that stands still is ended, and the unit comes back."""
-    host.put(f"/units/katamichi-{side}.service.d/watchdog.conf", "[Service]\nWatchdogSec=2\n")
+    host.put(f"/units/katamichi-{side}.service.d/watchdog.conf", "[Service]\nWatchdogSec=10\n")
     host.ctl("daemon-reload")
     host.ctl("restart", unit(side))
     os.kill(host.main_pid(unit(side)), signal.SIGSTOP)
