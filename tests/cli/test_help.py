@@ -12,7 +12,8 @@ COMMANDS = {
     "katamichi-tx": ["run", "check", "keygen", "keys", "status", "resend", "linktest",
                      "oneway-check", "verify-install"],
     "katamichi-rx": ["run", "check", "keygen", "keys", "status", "verify", "missing", "replay",
-                     "accept-session", "linktest", "oneway-check", "verify-install"],
+                     "accept-session", "quarantine", "linktest", "oneway-check",
+                     "verify-install"],
 }
 
 
