@@ -28,6 +28,7 @@ static void padded_add(struct fec_chunk chunk, size_t left)
 		for (unsigned i = 0; i < chunk.M; i++) {
 			uint8_t *padded = chunk.work + i * chunk.work_stride;
 
+			/* A chunk has M of them. NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) */
 			memcpy(padded, src[i], left);
 			memset(padded + left, 0, FEC_LINE - left);
 			row[i] = padded;

@@ -70,7 +70,7 @@ static int choose_sizes(struct linktest_plan *plan, const struct linktest_wish *
 			struct km_err *err)
 {
 	static const uint16_t usual[] = {512, 1500};
-	uint64_t list[LINKTEST_SIZES_MAX];
+	uint64_t list[LINKTEST_SIZES_MAX] = {0};
 
 	if (wish->sizes) {
 		if (read_list(wish->sizes, "sizes", LINKTEST_SIZE_MIN, wish->mtu, list,
@@ -102,7 +102,7 @@ static int choose_rates(struct linktest_plan *plan, const struct linktest_wish *
 	static const uint8_t few[] = {10, 40, 70, 100};
 	const uint8_t *percent = wish->quick ? few : all;
 	unsigned n = wish->quick ? KM_COUNT(few) : KM_COUNT(all);
-	uint64_t list[LINKTEST_RATES_MAX];
+	uint64_t list[LINKTEST_RATES_MAX] = {0};
 
 	if (wish->rates) {
 		if (read_list(wish->rates, "rates", 1, UINT32_MAX / KBPS_PER_MBPS, list,

@@ -103,17 +103,25 @@ static int opt_store(struct opt_parse *parse, const struct opt_row *row, char *t
 			 text);
 }
 
-static const struct opt_row *opt_find(const struct opt_cmd *cmd, const char *name,
-				      size_t len, char short_name)
+static const struct opt_row *opt_find_long(const struct opt_cmd *cmd, const char *name,
+					   size_t len)
 {
 	for (size_t i = 0; i < cmd->n_rows; i++) {
 		const struct opt_row *row = &cmd->rows[i];
 
-		if (row->positional)
-			continue;
-		if (short_name
-			    ? row->short_name == short_name
-			    : strlen(row->name) == len && memcmp(row->name, name, len) == 0)
+		if (!row->positional && strlen(row->name) == len &&
+		    memcmp(row->name, name, len) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+static const struct opt_row *opt_find_short(const struct opt_cmd *cmd, char name)
+{
+	for (size_t i = 0; i < cmd->n_rows; i++) {
+		const struct opt_row *row = &cmd->rows[i];
+
+		if (!row->positional && row->short_name == name)
 			return row;
 	}
 	return NULL;
@@ -135,7 +143,7 @@ static int opt_take_long(struct opt_parse *parse, int *i)
 	char *text = parse->argv[*i] + 2;
 	char *equals = strchr(text, '=');
 	size_t len = equals ? (size_t)(equals - text) : strlen(text);
-	const struct opt_row *row = opt_find(parse->cmd, text, len, 0);
+	const struct opt_row *row = opt_find_long(parse->cmd, text, len);
 
 	if (!row)
 		return opt_error(parse, "unknown option --%.*s", (int)len, text);
@@ -161,7 +169,7 @@ static int opt_take_short(struct opt_parse *parse, int *i)
 	char *text = parse->argv[*i] + 1;
 
 	for (; *text; text++) {
-		const struct opt_row *row = opt_find(parse->cmd, NULL, 0, *text);
+		const struct opt_row *row = opt_find_short(parse->cmd, *text);
 
 		if (!row)
 			return opt_error(parse, "unknown option -%c", *text);

@@ -70,7 +70,7 @@ static int role_take_hello(const char *name, struct role_hello *hello, struct km
 int role_enter(int argc, char **argv, struct role_ctx *ctx, struct km_err *err)
 {
 	struct sandbox_plan plan;
-	struct role_hello hello;
+	struct role_hello hello = {0};
 	const char *name;
 
 	memset(ctx, 0, sizeof(*ctx));

@@ -80,7 +80,7 @@ char *keys_day_format(char *out, uint32_t day)
 	unsigned year, month, mday;
 
 	if (day == 0 || day > KEYS_DAY_MAX) {
-		strcpy(out, "-");
+		memcpy(out, "-", sizeof("-"));
 		return out;
 	}
 	civil_of_day(day, &year, &month, &mday);

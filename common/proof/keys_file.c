@@ -297,7 +297,7 @@ int keys_box_load(struct keys_box_secret *k, struct keys_facts *facts, const cha
 static int peek(struct keys_room *room, enum keys_kind kind, const char *path,
 		struct keys_seen *seen, struct km_err *err)
 {
-	struct stat st;
+	struct stat st = {0};
 
 	if (read_secret(room, kind, path, &st, err) != 0)
 		return -1;

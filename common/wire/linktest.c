@@ -229,7 +229,7 @@ static bool fields_fit(const struct linktest_frame *f)
 }
 
 enum km_rc linktest_decode(struct linktest_frame *f, const struct frame_header *h,
-			   const uint8_t *frame, const struct linktest_known *known,
+			   const uint8_t *bytes, const struct linktest_known *known,
 			   const uint8_t **plan)
 {
 	uint32_t crc, want;
@@ -238,7 +238,7 @@ enum km_rc linktest_decode(struct linktest_frame *f, const struct frame_header *
 
 	if (h->type != FRAME_TEST)
 		return KM_ERR_MALFORMED;
-	rd_init(&rd, frame + WIRE_HEADER_LEN, h->length);
+	rd_init(&rd, bytes + WIRE_HEADER_LEN, h->length);
 	want = rd_u32(&rd);
 	*plan = rd_bytes(&rd, LINKTEST_PLAN_LEN);
 	f->run = h->session_tag;
@@ -255,7 +255,7 @@ enum km_rc linktest_decode(struct linktest_frame *f, const struct frame_header *
 		crc = known->crc;
 	else
 		crc = crc32_add(0, *plan, LINKTEST_PLAN_LEN);
-	if (checksum(frame, crc) != want || reserved != 0 || f->kind < LINKTEST_HELLO ||
+	if (checksum(bytes, crc) != want || reserved != 0 || f->kind < LINKTEST_HELLO ||
 	    f->kind > LINKTEST_OVER || !fields_fit(f))
 		return KM_ERR_MALFORMED;
 	return KM_OK;

@@ -106,7 +106,8 @@ static inline uint64_t linktest_frame_bits(uint16_t size)
 
 /* The plan as it stands in every frame: LINKTEST_PLAN_LEN bytes. */
 void linktest_plan_encode(uint8_t *out, const struct linktest_plan *plan);
-KM_MUST_CHECK enum km_rc linktest_plan_decode(struct linktest_plan *plan, const uint8_t *p);
+KM_MUST_CHECK enum km_rc linktest_plan_decode(struct linktest_plan *p,
+					      const uint8_t *bytes);
 
 /*
  * Write header and body, WIRE_HEADER_LEN + WIRE_LINKTEST_BODY bytes, into OUT; what follows up
@@ -127,14 +128,13 @@ struct linktest_known {
 };
 
 /*
- * Read a frame whose header frame_header_decode() has taken: FRAME_BYTES from the clear
+ * Read a frame whose header frame_header_decode() has taken: BYTES from the clear
  * header on. KNOWN may be NULL. *PLAN is where its plan stands, encoded and not yet judged.
  * KM_ERR_MALFORMED: checksum, format, kind, reserved bytes, a field that the kind does not
  * have. Whether number and step fit the plan is the caller's to see.
  */
-KM_MUST_CHECK enum km_rc linktest_decode(struct linktest_frame *frame,
-					 const struct frame_header *header,
-					 const uint8_t *frame_bytes,
+KM_MUST_CHECK enum km_rc linktest_decode(struct linktest_frame *f,
+					 const struct frame_header *h, const uint8_t *bytes,
 					 const struct linktest_known *known,
 					 const uint8_t **plan);
 

@@ -238,7 +238,7 @@ static struct window *victim(struct windows *ws, const struct window *keep, bool
 	for (unsigned i = 0; i < ws->table_n; i++) {
 		struct window *w = &ws->table[i];
 
-		if (w->state != WINDOW_OPEN || w == keep || (slots && !w->slots))
+		if (w == keep || w->state != WINDOW_OPEN || (slots && !w->slots))
 			continue;
 		if (!worst || w->class > worst->class ||
 		    (w->class == worst->class && w->order < worst->order))

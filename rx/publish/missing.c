@@ -108,7 +108,7 @@ static void missing_whole(struct missing *m, uint64_t chain, uint64_t from, uint
 	while (n < to) {
 		const struct ledger_manifest *known =
 			ledger_covering(&m->flow.ledger, chain, n);
-		uint64_t run = n;
+		uint64_t run = to;
 
 		if (known) {
 			fprintf(m->out, "  object %" PRIu64 " %s nothing here\n", n,
@@ -117,7 +117,6 @@ static void missing_whole(struct missing *m, uint64_t chain, uint64_t from, uint
 			continue;
 		}
 		/* Up to the next stored manifest in one line. */
-		run = to;
 		for (unsigned i = 0; i < m->flow.ledger.chains; i++) {
 			const struct ledger_chain *c = m->flow.ledger.chain[i];
 

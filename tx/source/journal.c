@@ -521,7 +521,7 @@ int journal_compact(struct journal *j, bool force, struct km_err *err)
 	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int from = -1;
 	struct rewrite w = {0};
-	off_t at[JOURNAL_LIVE_MAX];
+	off_t at[JOURNAL_LIVE_MAX] = {0};
 	size_t live = 0;
 
 	for (unsigned i = 0; i < j->live_count; i++)
