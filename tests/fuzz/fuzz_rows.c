@@ -203,6 +203,20 @@ static void open_names(void)
 	names_close(&names);
 }
 
+static void check_extents(const struct extents *set)
+{
+	struct extents copy;
+
+	if (extents_copy(&copy, set) != KM_OK)
+		return; /* no memory */
+	FUZZ_ASSERT(extents_total(&copy) == extents_total(set));
+	for (size_t i = 0; i < copy.n; i++)
+		FUZZ_ASSERT(extents_touches(set, copy.v[i].from, copy.v[i].to) &&
+			    extents_covers(set, copy.v[i].from, copy.v[i].to));
+	FUZZ_ASSERT(!extents_touches(set, 5, 5));
+	extents_free(&copy);
+}
+
 static void check_shelf(const struct shelf *shelf)
 {
 	struct object *o, *next = NULL;
@@ -211,6 +225,7 @@ static void check_shelf(const struct shelf *shelf)
 	while ((o = shelf_each(shelf, &cursor, &next))) {
 		FUZZ_ASSERT(!o->begun || extents_end(&o->have) <= o->size);
 		FUZZ_ASSERT(extents_end(&o->have) <= used[PART]);
+		check_extents(&o->have);
 		FUZZ_ASSERT(extents_total(&o->safe) <= extents_total(&o->have));
 	}
 }

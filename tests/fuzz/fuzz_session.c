@@ -186,6 +186,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < STEPS_MAX && rd_left(&rd); i++)
 		step(&sc, &rd);
 	rx_sessions_gauges(&sc.rig->e.sessions);
+	(void)live_next(&sc.rig->e.live);
 	/* no question stays open: a session begun after the stop would not be stopped */
 	sc.rig->keeper_dead = false;
 	sc.rig->publish_asleep = false;

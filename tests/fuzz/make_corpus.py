@@ -233,7 +233,7 @@ def confs(_vectors):
                      b"memory = 99999999 TiB\nmac = 02:00\nkeys = ,,\n")
     def link(*lines):
         return b"[link]\nrate = 1 Gbit/s\n" + b"".join(line + b"\n" for line in lines)
-    yield "values", b"".join(b"[link]\n" + line + b"\n" for line in (
+    for i, line in enumerate((
         b"workers = 9999999999999999999999999999999999999999", b"workers = 1.0000000001",
         b"workers = x", b"memory = 5 parsec", b"workers = 1.5", b"rate = 0.3 bit/s", b"rate = 7",
         b"workers = 99", b"folder = a", b"folder = /a/..", b"folder = /a\x01", b"folder = /" + b"a" * 5000,
@@ -242,7 +242,8 @@ def confs(_vectors):
         b"keys = " + b"k" * 2000, b"keys = \x7f", b"peer = 192.0.2.1:4001", b"peer = 192.0.2.01:1",
         b"peer = 192.0.2.256:1", b"peer = 0.0.2.1:1", b"peer = 192.0.2.1:0", b"peer = 192.0.2.1",
         b"peer = 192.0.2.1:1x", b"mtime = ", b"least = 0", b"least = 5 ms", b"note = \xff",
-        b"note = " + b"n" * 400, b"any = x", b"any = 5", b"span = x"))
+        b"note = " + b"n" * 400, b"any = x", b"any = 5", b"span = x")):
+        yield "value-%02d" % i, link(line)
     yield "slashes", link(b"folder = /srv/data//", b"permissive = on", b"peer = 198.51.100.7:4002",
                           b"ethertype = 0x88B5", b"memory = 1.5 MiB", b"least = 1.5 ms", b"any = 3",
                           b"note = \xe3\x81\x82")
@@ -396,12 +397,11 @@ def linktests(vectors):
     yield "two-runs", put(hello) + some + put(other, 1) + put(other, 3) + some
     lie = load[:24] + load[24:44] + b"\1\x09" + load[46:]  # nine sizes
     yield "lies", put(lie, 1) + put(load[:12] + b"\xff" * 8 + load[20:], 1) + put(load[:150])
-    def plan(at, content, frame=None):
-        frame = frame or load
-        return put(frame[:at] + content + frame[at + len(content):], 1)
-    # the plan stands at 44 + 4: every byte of it raised, zeroed, made large
+    # every part of the plan raised or made large, each time as a run of its own, later
     for value in (1, 255):
-        yield "plans-%d" % value, b"".join(plan(at, bytes([value])) for at in range(48, 170, 2))
+        yield "plans-%d" % value, b"".join(
+            put(load[:4] + struct.pack(">I", at) + load[8:at] + bytes([value]) + load[at + 1:], 3)
+            for at in range(44, 140, 1 if value == 1 else 4))
     yield "no-test", put(load[:1] + b"\x01" + load[2:])
     yield "hello-with-step", put(hello[:20] + b"\x00\x00\x00\x05" + hello[24:], 1)
     yield "short-body", put(load[:32] + b"\x00\x05" + load[34:], 1)
