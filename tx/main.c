@@ -68,8 +68,22 @@ static const struct opt_row keygen_rows[] = {
 
 static const struct opt_row keys_rows[] = {
 	OPTION_CONFIG,
-	OPTION(action, "action", OPT_STRING, .metavar = "list", .positional = true,
-	       .required = true, .help = "Every key of the configuration."),
+	OPTION(action, "action", OPT_STRING, .metavar = "list|passphrase",
+	       .positional = true, .required = true,
+	       .help = "list: every key of the configuration. passphrase: put a secret key "
+		       "under another passphrase, or a first one; the key stays the same."),
+	OPTION(key, "key", OPT_STRING, .metavar = "FILE",
+	       .help = "passphrase: the secret key (default: that of the configuration)."),
+	OPTION(old_passphrase_file, "old-passphrase-file", OPT_STRING, .metavar = "FILE",
+	       .help = "passphrase: the first line of FILE is the present one (default: it "
+		       "is "
+		       "asked for at the terminal)."),
+	OPTION(passphrase_file, "passphrase-file", OPT_STRING, .metavar = "FILE",
+	       .help = "passphrase: the first line of FILE is the new one (default: it is "
+		       "asked for, twice)."),
+	OPTION(remove, "remove", OPT_FLAG,
+	       .help = "passphrase: take it off; the secret key is then readable as it "
+		       "stands."),
 };
 
 static const struct opt_row status_rows[] = {
@@ -147,7 +161,7 @@ static const struct opt_cmd commands[] = {
 	 CMD_CHECK},
 	{"keygen", "Make the signing key of this transmitter.", keygen_rows,
 	 KM_COUNT(keygen_rows), CMD_KEYGEN},
-	{"keys", "List the keys in use, with what is wrong with them.", keys_rows,
+	{"keys", "List the keys in use; change the passphrase of one.", keys_rows,
 	 KM_COUNT(keys_rows), CMD_KEYS},
 	{"status", "Show what was sent, kept and refused.", status_rows,
 	 KM_COUNT(status_rows), CMD_STATUS},

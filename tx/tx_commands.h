@@ -21,7 +21,8 @@ struct tx_options {
 	const char *config;
 	const char *key, *public_key; /* keygen */
 	const char *passphrase_file, *expires, *owner;
-	bool passphrase;
+	const char *old_passphrase_file; /* keys passphrase */
+	bool passphrase, remove;
 	uint64_t environment;
 	const char *action;	       /* keys */
 	bool offline, dump, list_keys; /* check */

@@ -77,6 +77,16 @@ int keys_sign_load(struct keys_sign_secret *k, struct keys_facts *facts, const c
 int keys_box_load(struct keys_box_secret *k, struct keys_facts *facts, const char *path,
 		  const char *pass_file, struct km_err *err);
 
+/*
+ * The same key in a new file at PATH that takes the old one's place in one step, with its owner
+ * and mode 0600: under NOW, or in the plain (NULL). WAS (NULL: none) opens the old one. The new
+ * file is read back before it counts. As loading, and EX_CANTCREAT, EX_IOERR.
+ */
+KM_MUST_CHECK int keys_sign_repass(const char *path, const struct keys_pass *was,
+				   const struct keys_pass *now, struct km_err *err);
+KM_MUST_CHECK int keys_box_repass(const char *path, const struct keys_pass *was,
+				  const struct keys_pass *now, struct km_err *err);
+
 /* What can be known of a secret file without its passphrase. */
 struct keys_seen {
 	struct keys_facts facts;

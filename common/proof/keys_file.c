@@ -215,25 +215,19 @@ static int read_secret(struct keys_room *room, enum keys_kind kind, const char *
 		     path, secret_names[kind], err);
 }
 
-static int unlock(struct keys_room *room, enum keys_kind kind, const char *path,
-		  const char *pass_file, struct km_err *err)
+/* PASS, which came from WHERE, opens room->parsed into room->blob. */
+static int open_lock(struct keys_room *room, enum keys_kind kind, const char *path,
+		     const struct keys_pass *pass, const char *where, struct km_err *err)
 {
-	if (!pass_file || !*pass_file)
-		return km_err_set(err, EX_CONFIG,
-				  "secret key %s is under a passphrase: name the file that "
-				  "holds it in passphrase_file",
-				  path);
-	if (keys_pass_read(&room->pass, pass_file, err) != 0)
-		return -1;
 	switch (keys_lock_open(room->blob, room->parsed.blob, keys_text_blob_len(kind),
-			       room->parsed.beside, &room->pass)) {
+			       room->parsed.beside, pass)) {
 	case KM_OK:
 		return 0;
 	case KM_ERR_AUTH:
 		return km_err_set(err, EX_NOPERM,
-				  "secret key %s does not open with the passphrase in %s: "
+				  "secret key %s does not open with the passphrase%s%s: "
 				  "it is another one, or the key file was altered",
-				  path, pass_file);
+				  path, where ? " in " : "", where ? where : "");
 	case KM_ERR_RANGE:
 		return km_err_set(err, EX_DATAERR,
 				  "secret key %s asks for more work than keygen ever sets: "
@@ -246,6 +240,25 @@ static int unlock(struct keys_room *room, enum keys_kind kind, const char *path,
 	}
 }
 
+static int unlock(struct keys_room *room, enum keys_kind kind, const char *path,
+		  const char *pass_file, struct km_err *err)
+{
+	if (!pass_file || !*pass_file)
+		return km_err_set(err, EX_CONFIG,
+				  "secret key %s is under a passphrase: name the file that "
+				  "holds it in passphrase_file",
+				  path);
+	if (keys_pass_read(&room->pass, pass_file, err) != 0)
+		return -1;
+	return open_lock(room, kind, path, &room->pass, pass_file, err);
+}
+
+static int take_plain(struct keys_room *room, enum keys_kind kind)
+{
+	memcpy(room->blob, room->parsed.blob, keys_text_blob_len(kind));
+	return 0;
+}
+
 /* The secret into room->blob, in the plain. */
 static int load_secret(struct keys_room *room, enum keys_kind kind, const char *path,
 		       const char *pass_file, struct km_err *err)
@@ -256,8 +269,7 @@ static int load_secret(struct keys_room *room, enum keys_kind kind, const char *
 		return -1;
 	if (room->parsed.locked)
 		return unlock(room, kind, path, pass_file, err);
-	memcpy(room->blob, room->parsed.blob, keys_text_blob_len(kind));
-	return 0;
+	return take_plain(room, kind);
 }
 
 int keys_sign_load(struct keys_sign_secret *k, struct keys_facts *facts, const char *path,
@@ -292,6 +304,107 @@ int keys_box_load(struct keys_box_secret *k, struct keys_facts *facts, const cha
 		*facts = room->parsed.facts;
 	sodium_free(room);
 	return rc;
+}
+
+/* What stands for the secret in room->blob. */
+static void public_of(uint8_t *standing, enum keys_kind kind, const uint8_t *blob,
+		      struct keys_sign_secret *scratch)
+{
+	if (kind == KEYS_BOX) {
+		crypto_scalarmult_base(standing, blob);
+		return;
+	}
+	keys_sign_from_seed(scratch, blob, blob + 8);
+	memcpy(standing, scratch->pub.key_number, 8);
+	memcpy(standing + 8, scratch->pub.pk, 32);
+}
+
+/* The file at PATH opens by PASS and holds the secret of ROOM. */
+static int read_back(const struct keys_room *room, enum keys_kind kind, const char *path,
+		     const struct keys_pass *pass, struct km_err *err)
+{
+	struct keys_room *again = make_room(err);
+	struct stat st;
+	int rc = -1;
+
+	if (again && read_secret(again, kind, path, &st, err) == 0) {
+		if (again->parsed.locked)
+			rc = open_lock(again, kind, path, pass, NULL, err);
+		else
+			rc = take_plain(again, kind);
+	}
+	if (rc == 0 &&
+	    sodium_memcmp(again->blob, room->blob, keys_text_blob_len(kind)) != 0)
+		rc = km_err_set(err, EX_IOERR, "%s was not read back as written", path);
+	sodium_free(again);
+	return rc;
+}
+
+/* room->blob goes under NOW and into the place of the file at PATH, which ST tells of. */
+static int write_again(struct keys_room *room, enum keys_kind kind, const char *path,
+		       const struct stat *st, const struct keys_pass *now,
+		       struct km_err *err)
+{
+	struct keys_save save = {.facts = room->parsed.facts,
+				 .pass = now,
+				 .uid = st->st_uid == geteuid() ? 0 : st->st_uid,
+				 .gid = st->st_gid};
+	struct keys_sign_secret *scratch = sodium_malloc(sizeof(*scratch));
+	uint8_t standing[KEYS_BLOB_MAX];
+	char fresh[PATH_MAX];
+	size_t len;
+
+	if (!scratch)
+		return km_err_set_errno(err, EX_OSERR, "no locked memory for a key");
+	public_of(standing, kind, room->blob, scratch);
+	sodium_free(scratch);
+	if ((size_t)snprintf(fresh, sizeof(fresh), "%s.new", path) >= sizeof(fresh))
+		return km_err_set(err, EX_CANTCREAT, "%s: path too long", path);
+	len = write_secret(room, kind, standing, &save, err);
+	if (len == 0 || write_new(&save, fresh, 0600, room->text, len, err) < 0)
+		return -1;
+	if (read_back(room, kind, fresh, now, err) == 0) {
+		if (rename(fresh, path) == 0)
+			return sync_folder_of(path, err);
+		(void)km_err_set_errno(err, EX_CANTCREAT, "putting %s in place", path);
+	}
+	unlink(fresh);
+	return -1;
+}
+
+static int repass(enum keys_kind kind, const char *path, const struct keys_pass *was,
+		  const struct keys_pass *now, struct km_err *err)
+{
+	struct keys_room *room = make_room(err);
+	struct stat st;
+	int rc = -1;
+
+	if (!room)
+		return -1;
+	if (read_secret(room, kind, path, &st, err) == 0) {
+		if (!room->parsed.locked)
+			rc = take_plain(room, kind);
+		else if (was)
+			rc = open_lock(room, kind, path, was, NULL, err);
+		else
+			rc = km_err_set(err, EX_USAGE, "%s is under a passphrase", path);
+	}
+	if (rc == 0)
+		rc = write_again(room, kind, path, &st, now, err);
+	sodium_free(room);
+	return rc;
+}
+
+int keys_sign_repass(const char *path, const struct keys_pass *was,
+		     const struct keys_pass *now, struct km_err *err)
+{
+	return repass(KEYS_SIGN, path, was, now, err);
+}
+
+int keys_box_repass(const char *path, const struct keys_pass *was,
+		    const struct keys_pass *now, struct km_err *err)
+{
+	return repass(KEYS_BOX, path, was, now, err);
 }
 
 static int peek(struct keys_room *room, enum keys_kind kind, const char *path,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 #include "keys_make.h"
 
+#include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,5 +84,62 @@ int keys_make_run(struct keys_save *save, bool locked, const char *pass_file,
 		rc = make(save, err);
 	save->pass = NULL;
 	sodium_free(pass);
+	return rc;
+}
+
+/* In locked memory: the present and the new one. */
+struct repass_room {
+	struct keys_pass was, now;
+};
+
+static int get_both(const struct keys_repass *r, struct repass_room *room,
+		    struct km_err *err)
+{
+	char what[PATH_MAX + 32];
+
+	if (r->locked && r->was_file) {
+		if (keys_pass_read(&room->was, r->was_file, err) != 0)
+			return -1;
+	} else if (r->locked) {
+		(void)snprintf(what, sizeof(what), "Present passphrase of %s", r->path);
+		if (keys_pass_ask(&room->was, what, "--old-passphrase-file", err) != 0)
+			return -1;
+	}
+	return r->remove ? 0 : keys_pass_new(&room->now, r->now_file, err);
+}
+
+int keys_make_repass(const struct keys_repass *r,
+		     int (*do_it)(const char *path, const struct keys_pass *was,
+				  const struct keys_pass *now, struct km_err *err),
+		     struct km_err *err)
+{
+	struct repass_room *room;
+	int rc;
+
+	if (r->remove && r->now_file)
+		return km_err_set(err, EX_USAGE,
+				  "--remove and --passphrase-file: either a new passphrase "
+				  "or none");
+	if (r->remove && !r->locked)
+		return km_err_set(err, EX_USAGE, "%s is under no passphrase", r->path);
+	if (r->was_file && !r->locked)
+		return km_err_set(err, EX_USAGE,
+				  "--old-passphrase-file: %s is under no passphrase",
+				  r->path);
+	room = sodium_malloc(sizeof(*room));
+	if (!room)
+		return km_err_set(err, EX_OSERR, "no locked memory for a passphrase");
+	rc = get_both(r, room, err);
+	if (rc == 0)
+		rc = do_it(r->path, r->locked ? &room->was : NULL,
+			   r->remove ? NULL : &room->now, err);
+	sodium_free(room);
+	if (rc == 0)
+		(void)printf("%s is %s; the key is the same.\n%s", r->path,
+			     r->remove ? "under no passphrase any more"
+				       : "under the new passphrase",
+			     r->remove ? ""
+				       : "Put it into passphrase_file too, before a role "
+					 "starts again.\n");
 	return rc;
 }

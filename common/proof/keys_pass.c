@@ -90,17 +90,20 @@ static void say(int tty, const char *text)
 		return;
 }
 
-int keys_pass_ask(struct keys_pass *pass, const char *what, struct km_err *err)
+int keys_pass_ask(struct keys_pass *pass, const char *what, const char *option,
+		  struct km_err *err)
 {
 	_cleanup_close_ int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	struct termios was, quiet;
 	int rc;
 
 	pass->len = 0;
-	if (tty < 0 || tcgetattr(tty, &was) != 0)
+	/* a script that happens to have a terminal somewhere must not hang at it */
+	if (!isatty(STDIN_FILENO) || tty < 0 || tcgetattr(tty, &was) != 0)
 		return km_err_set(err, EX_NOINPUT,
 				  "no terminal to ask for the passphrase at: name its file "
-				  "by --passphrase-file");
+				  "by %s",
+				  option);
 	quiet = was;
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL | ICANON | ISIG);
 	quiet.c_cc[VMIN] = 1;
@@ -123,9 +126,9 @@ static int ask_twice(struct keys_pass *pass, struct km_err *err)
 
 	if (!again)
 		return km_err_set(err, EX_OSERR, "no memory for a passphrase");
-	rc = keys_pass_ask(pass, "New passphrase", err);
+	rc = keys_pass_ask(pass, "New passphrase", "--passphrase-file", err);
 	if (rc == 0)
-		rc = keys_pass_ask(again, "The same again", err);
+		rc = keys_pass_ask(again, "The same again", "--passphrase-file", err);
 	if (rc == 0 &&
 	    (pass->len != again->len || memcmp(pass->text, again->text, pass->len) != 0))
 		rc = km_err_set(err, EX_USAGE, "the two passphrases differ");

@@ -26,9 +26,10 @@ struct keys_pass {
 KM_MUST_CHECK int keys_pass_read(struct keys_pass *pass, const char *path,
 				 struct km_err *err);
 
-/* Asks at /dev/tty for WHAT. EX_NOINPUT: no terminal; EX_USAGE: broken off. */
+/* Asks at /dev/tty for WHAT. EX_NOINPUT: nobody sits there (standard input is no terminal, or
+ * there is none): OPTION names its file instead; EX_USAGE: broken off. */
 KM_MUST_CHECK int keys_pass_ask(struct keys_pass *pass, const char *what,
-				struct km_err *err);
+				const char *option, struct km_err *err);
 
 /* A new one: twice from the terminal or, with PATH, from that file; long enough. */
 KM_MUST_CHECK int keys_pass_new(struct keys_pass *pass, const char *path,

@@ -393,6 +393,7 @@ Test(keys, facts_are_strict)
 /* ---- under a passphrase ---------------------------------------------------------------- */
 
 static struct keys_pass pass = {.len = 20, .text = "correct horse stable"};
+static struct keys_pass other_pass = {.len = 18, .text = "plum anvil ferry 4"};
 
 Test(keys, passphrase_opens_and_nothing_else_does)
 {
@@ -448,6 +449,68 @@ Test(keys, box_under_a_passphrase)
 	text = slurp("s");
 	cr_assert_eq(strncmp(text, "KMRX-LOCKED-1 ", 14), 0);
 	free(text);
+}
+
+Test(keys, another_passphrase_is_the_same_key)
+{
+	struct keys_save save = {.secret = "s", .public = "p"};
+	struct keys_sign_secret k, back;
+	struct keys_facts facts;
+	struct keys_seen seen;
+	struct stat st;
+	char *was, *public;
+
+	save.facts = facts_of("2026-11-28", "2028-11-28", 7);
+	keys_sign_generate(&k);
+	cr_assert_eq(keys_sign_save(&k, &save, &err), 0, "%s", err.text);
+	public = slurp("p");
+	/* none, one, another, none */
+	cr_assert_eq(keys_sign_repass("s", NULL, &pass, &err), 0, "%s", err.text);
+	spit("s1", "correct horse stable\n", 0400);
+	cr_assert_eq(keys_sign_load(&back, &facts, "s", NULL, &err), -1);
+	cr_assert_eq(keys_sign_load(&back, &facts, "s", "s1", &err), 0, "%s", err.text);
+	cr_assert(memcmp(&k, &back, sizeof(k)) == 0 && facts.environment == 7 &&
+		  facts.expires_day == save.facts.expires_day);
+	cr_assert_eq(stat("s", &st), 0);
+	cr_assert_eq(st.st_mode & 07777, 0600);
+	was = slurp("s");
+	cr_assert_eq(keys_sign_repass("s", NULL, &other_pass, &err), -1);
+	cr_assert_eq(keys_sign_repass("s", &other_pass, NULL, &err), -1);
+	cr_assert_eq(err.code, EX_NOPERM);
+	cr_assert_str_eq(slurp("s"), was, "a wrong passphrase changes nothing");
+	cr_assert_eq(keys_sign_repass("s", &pass, &other_pass, &err), 0, "%s", err.text);
+	cr_assert_eq(keys_sign_load(&back, NULL, "s", "s1", &err), -1);
+	cr_assert_eq(keys_sign_repass("s", &other_pass, NULL, &err), 0, "%s", err.text);
+	cr_assert_eq(keys_sign_load(&back, NULL, "s", NULL, &err), 0, "%s", err.text);
+	cr_assert_eq(memcmp(&k, &back, sizeof(k)), 0);
+	cr_assert_eq(keys_sign_peek(&back.pub, &seen, "s", &err), 0);
+	cr_assert_not(seen.locked);
+	cr_assert_str_eq(slurp("p"), public);
+	cr_assert_eq(access("s.new", F_OK), -1, "nothing is left beside it");
+}
+
+Test(keys, another_passphrase_of_a_box)
+{
+	struct keys_save save = {.secret = "s", .public = "p", .pass = &pass};
+	struct keys_box_secret k, back;
+	struct stat st;
+
+	keys_box_generate(&k);
+	cr_assert_eq(keys_box_save(&k, &save, &err), 0, "%s", err.text);
+	spit("s.new", "of an earlier try", 0600);
+	cr_assert_eq(keys_box_repass("s", &pass, NULL, &err), -1);
+	cr_assert_eq(err.code, EX_CANTCREAT);
+	unlink("s.new");
+	cr_assert_eq(keys_box_repass("s", &pass, NULL, &err), 0, "%s", err.text);
+	cr_assert_eq(keys_box_load(&back, NULL, "s", NULL, &err), 0, "%s", err.text);
+	cr_assert_eq(memcmp(&k, &back, sizeof(k)), 0);
+	if (geteuid() != 0)
+		return;
+	/* the owner keeps it */
+	cr_assert_eq(chown("s", 4711, 4712), 0);
+	cr_assert_eq(keys_box_repass("s", NULL, &pass, &err), 0, "%s", err.text);
+	cr_assert_eq(stat("s", &st), 0);
+	cr_assert(st.st_uid == 4711 && st.st_gid == 4712 && (st.st_mode & 07777) == 0600);
 }
 
 Test(keys, fingerprint_as_it_is_typed)
