@@ -125,7 +125,7 @@ static int replay(const struct rx_options *options, struct rx_parse *live, int f
 	} else {
 		log_set_level(parse->config.log_level);
 		parse->config.mtu = choose_mtu(options, &parse->config);
-		code = rx_supervisor_run(&parse->config, text, len, NULL, file);
+		code = rx_supervisor_run(&parse->config, NULL, text, len, NULL, file);
 		print_summary(&parse->config);
 	}
 	rx_parse_free(parse);

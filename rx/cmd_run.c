@@ -64,7 +64,8 @@ static void advise(const struct rx_config *config)
 	advice_log(&list);
 }
 
-static int run_parsed(struct rx_parse *parse, const char *bytes, size_t len)
+static int run_parsed(struct rx_parse *parse, const char *path, const char *bytes,
+		      size_t len)
 {
 	struct host_interface port;
 	struct km_err err = KM_ERR_INIT;
@@ -87,7 +88,7 @@ static int run_parsed(struct rx_parse *parse, const char *bytes, size_t len)
 	if (check_privilege() != 0)
 		return EX_NOPERM;
 	advise(&parse->config);
-	return rx_supervisor_run(&parse->config, bytes, len, &port, -1);
+	return rx_supervisor_run(&parse->config, path, bytes, len, &port, -1);
 }
 
 int cmd_run(const struct rx_options *options)
@@ -99,7 +100,7 @@ int cmd_run(const struct rx_options *options)
 
 	if (!parse)
 		return code;
-	code = run_parsed(parse, bytes, len);
+	code = run_parsed(parse, options->config, bytes, len);
 	rx_parse_free(parse);
 	free(bytes);
 	return code;

@@ -13,12 +13,12 @@
 #include "rx_config.h"
 
 /*
- * Runs the daemon until it is stopped. config: judged, MTU resolved; bytes[0..len): the file
- * it came from; port: its interface. replay_fd: -1, or a recorded file to be decoded instead
+ * Runs the daemon until it is stopped. config: judged, MTU resolved; bytes[0..len): the file at
+ * path, from which it came and which SIGHUP reads again; port: its interface. replay_fd: -1, or a recorded file to be decoded instead
  * of the interface (port is then not looked at): returns when all of it is delivered.
  * Returns the exit code; everything is said in the log.
  */
-int rx_supervisor_run(const struct rx_config *config, const void *bytes, size_t len,
-		      const struct host_interface *port, int replay_fd);
+int rx_supervisor_run(const struct rx_config *config, const char *path, const char *bytes,
+		      size_t len, const struct host_interface *port, int replay_fd);
 
 #endif

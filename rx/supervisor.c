@@ -5,17 +5,21 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "deliver.h"
 #include "fleet.h"
+#include "keys_roll.h"
 #include "log.h"
 #include "return_watch.h"
 #include "rx_intake.h"
+#include "rx_reload.h"
 #include "rx_shared.h"
 #include "rx_sockets.h"
+#include "shm.h"
 #include "stats.h"
 
 enum {
@@ -54,6 +58,9 @@ static const char *const supervisor_stat_names[] = {SUPERVISOR_STATS(STATS_NAME_
 
 struct rx_supervisor {
 	const struct rx_config *config;
+	const char *path, *bytes; /* of the file of config */
+	size_t len;
+	bool reload; /* the keeper that is spawned takes over from one at work */
 	struct host_interface port;
 	bool gone; /* the interface is not there now */
 	uid_t uid;
@@ -65,6 +72,7 @@ struct rx_supervisor {
 	struct rx_intake intake;
 	struct rx_sockets sockets; /* of the sink */
 	int fd_config, fd_stats, fd_pid;
+	int fd_keys;		  /* the keeper's roll */
 	int fd_sent, fd_received; /* counters of the port */
 	struct return_watch sent; /* since sent_base */
 	uint64_t sent_base;
@@ -83,11 +91,13 @@ struct rx_supervisor {
 static int spawn_keeper(void *ctx, struct role_child *child, struct km_err *err)
 {
 	struct rx_supervisor *s = ctx;
-	const char *const args[] = {"--mtu", s->mtu_text, "--replay"};
+	const char *const args[] = {"--mtu", s->mtu_text,
+				    s->replay ? "--replay" : "--reload"};
 	const struct role_fd fds[] = {
 		{s->fd_config, RX_FD_CONFIG},
 		{s->fd_stats, RX_FD_STATS},
 		{s->shared.fd_ask, RX_FD_ASK},
+		{s->fd_keys, RX_FD_KEYS},
 	};
 	const struct role_spec spec = {
 		.prog = "katamichi-rx",
@@ -96,7 +106,7 @@ static int spawn_keeper(void *ctx, struct role_child *child, struct km_err *err)
 		.fds = fds,
 		.n_fds = KM_COUNT(fds),
 		.args = args,
-		.n_args = s->replay ? 3 : 2,
+		.n_args = s->replay || s->reload ? 3 : 2,
 	};
 
 	return role_spawn(&spec, child, err);
@@ -393,6 +403,47 @@ static int tick_replay(void *ctx, struct fleet *fleet)
 	return rx_shared_delivered(&s->shared) && scanning == 0 ? 1 : 0;
 }
 
+/*
+ * Other keys: a keeper that has them takes the old one's place at the rings with decode, which ends
+ * the sessions of those who are trusted no more. publish reads keys only when it starts; what
+ * decode has for it waits meanwhile.
+ */
+static int take_keys(struct rx_supervisor *s, struct fleet *fleet, struct km_err *err)
+{
+	const int before = s->fd_config;
+	char *bytes;
+	int fresh, rc;
+	size_t len;
+
+	if (rx_reload_config(s->path, s->bytes, s->len, &bytes, &len, err) != 0)
+		return -1;
+	fresh = host_seal_bytes("rx-config", bytes, len, err);
+	free(bytes);
+	if (fresh < 0)
+		return -1;
+	s->fd_config = fresh;
+	s->reload = true;
+	rc = fleet_replace(fleet, ROLE_KEEPER, err);
+	s->fd_config = before;
+	s->reload = false;
+	/* under the old number, which others know too */
+	if (rc == 0 && dup3(fresh, before, O_CLOEXEC) < 0)
+		rc = km_err_set_errno(err, EX_OSERR, "the new configuration");
+	(void)close(fresh);
+	if (rc == 0)
+		fleet_restart(fleet, BIT(ROLE_PUBLISH),
+			      "other keys: publish reads them afresh");
+	return rc;
+}
+
+static void reload(void *ctx, struct fleet *fleet)
+{
+	struct km_err err = KM_ERR_INIT;
+
+	if (take_keys(ctx, fleet, &err) != 0 && err.code != 0)
+		log_event(EVENT_RELOAD_REFUSED, "%s; the keys in force stay", err.text);
+}
+
 static int make_dirs(struct rx_supervisor *s, struct km_err *err)
 {
 	const struct rx_config *c = s->config;
@@ -453,7 +504,8 @@ static int set_up(struct rx_supervisor *s, const void *bytes, size_t len, int re
 	if (s->fd_pid < 0)
 		return -1;
 	s->fd_config = host_seal_bytes("rx-config", bytes, len, err);
-	if (s->fd_config < 0 || make_stats(s, err) != 0 ||
+	s->fd_keys = shm_create("rx-keys", KEYS_ROLL_BYTES, err);
+	if (s->fd_config < 0 || s->fd_keys < 0 || make_stats(s, err) != 0 ||
 	    rx_shared_make(&s->shared, s->config, err) != 0)
 		return -1;
 	rx_intake_init(&s->intake, s->config, replay_fd, s->mtu_text, s->fd_config,
@@ -473,14 +525,29 @@ static void tear_down(struct rx_supervisor *s)
 	km_close(&s->scan[1]);
 	stats_unmap(&s->stats_map);
 	km_close(&s->fd_config);
+	km_close(&s->fd_keys);
 	km_close(&s->fd_stats);
 	km_close(&s->fd_sent);
 	km_close(&s->fd_received);
 	km_close(&s->fd_pid);
 }
 
-int rx_supervisor_run(const struct rx_config *config, const void *bytes, size_t len,
-		      const struct host_interface *port, int replay_fd)
+static void say_start(const struct rx_supervisor *s)
+{
+	const struct rx_config *config = s->config;
+	struct cores cores;
+	char placed[128];
+
+	log_event(EVENT_DAEMON_START,
+		  "katamichi-rx %s interface=%s mtu=%" PRIu32 " channels=%u%s",
+		  config->name, s->replay ? "(file)" : config->interface, config->mtu,
+		  config->channels + config->datagrams, s->replay ? " replay=yes" : "");
+	rx_config_cores(config, &cores);
+	log_event(EVENT_CORES_PLACED, "%s", cores_describe(&cores, placed, sizeof(placed)));
+}
+
+int rx_supervisor_run(const struct rx_config *config, const char *path, const char *bytes,
+		      size_t len, const struct host_interface *port, int replay_fd)
 {
 	static const struct fleet_role roles[ROLE_COUNT] = {
 		[ROLE_KEEPER] = {"keeper", 0, spawn_keeper, RX_STATS_KEEPER},
@@ -495,9 +562,13 @@ int rx_supervisor_run(const struct rx_config *config, const void *bytes, size_t 
 		ROLE_CAPTURE, ROLE_DECODE, ROLE_SINK, ROLE_PUBLISH, ROLE_SCAN, ROLE_KEEPER};
 	struct rx_supervisor s = {
 		.config = config,
+		.path = path,
+		.bytes = bytes,
+		.len = len,
 		.fd_config = -1,
 		.fd_stats = -1,
 		.fd_pid = -1,
+		.fd_keys = -1,
 		.fd_sent = -1,
 		.fd_received = -1,
 		.scan = {-1, -1},
@@ -515,25 +586,19 @@ int rx_supervisor_run(const struct rx_config *config, const void *bytes, size_t 
 		.tick_ns = s.replay ? REPLAY_TICK_NS : CLOCK_NS_PER_SEC,
 		.prepare = prepare,
 		.tick = s.replay ? tick_replay : tick,
+		.reload = s.replay ? NULL : reload,
 		.ctx = &s,
 		.beats = s.replay ? NULL : &s.stats_map,
 		.notify = s.replay ? NULL : &s.notify,
 	};
 	struct km_err err = KM_ERR_INIT;
 	struct fleet fleet;
-	struct cores cores;
-	char placed[128];
 	int code;
 
 	if (port)
 		s.port = *port;
 	(void)snprintf(s.mtu_text, sizeof(s.mtu_text), "%" PRIu32, config->mtu);
-	log_event(EVENT_DAEMON_START,
-		  "katamichi-rx %s interface=%s mtu=%" PRIu32 " channels=%u%s",
-		  config->name, s.replay ? "(file)" : config->interface, config->mtu,
-		  config->channels + config->datagrams, s.replay ? " replay=yes" : "");
-	rx_config_cores(config, &cores);
-	log_event(EVENT_CORES_PLACED, "%s", cores_describe(&cores, placed, sizeof(placed)));
+	say_start(&s);
 	if (set_up(&s, bytes, len, replay_fd, &err) == 0) {
 		code = fleet_run(&fleet, &plan);
 	} else {

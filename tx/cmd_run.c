@@ -64,7 +64,8 @@ static void advise(const struct tx_config *config)
 	advice_log(&list);
 }
 
-static int run_parsed(struct tx_parse *parse, const char *bytes, size_t len)
+static int run_parsed(struct tx_parse *parse, const char *path, const char *bytes,
+		      size_t len)
 {
 	struct host_interface port;
 	struct km_err err = KM_ERR_INIT;
@@ -84,7 +85,7 @@ static int run_parsed(struct tx_parse *parse, const char *bytes, size_t len)
 	if (check_privilege() != 0)
 		return EX_NOPERM;
 	advise(&parse->config);
-	return tx_supervisor_run(&parse->config, bytes, len, &port);
+	return tx_supervisor_run(&parse->config, path, bytes, len, &port);
 }
 
 int cmd_run(const struct tx_options *options)
@@ -96,7 +97,7 @@ int cmd_run(const struct tx_options *options)
 
 	if (!parse)
 		return code;
-	code = run_parsed(parse, bytes, len);
+	code = run_parsed(parse, options->config, bytes, len);
 	tx_parse_free(parse);
 	free(bytes);
 	return code;

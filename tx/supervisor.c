@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: ISC
 #include "tx_supervisor.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "fleet.h"
+#include "keys_roll.h"
 #include "lane.h"
 #include "log.h"
 #include "return_watch.h"
 #include "shm.h"
 #include "stats.h"
+#include "tx_reload.h"
 #include "tx_sockets.h"
 
 enum { ROLE_SIGNER, ROLE_SENDER, ROLE_SOURCE, ROLE_COUNT };
@@ -37,13 +41,16 @@ static const char *const supervisor_stat_names[] = {SUPERVISOR_STATS(STATS_NAME_
 
 struct tx_supervisor {
 	const struct tx_config *config;
+	const char *path, *bytes; /* of the file of config */
+	size_t len;
+	bool reload; /* the signer that is spawned takes over from one at work */
 	struct host_interface port;
 	bool gone; /* the interface is not there now */
 	uid_t uid;
 	gid_t gid;
 	struct lane_plan lanes;
 	struct shm_map index;
-	int fd_config, fd_stats, fd_index, fd_slots, fd_slots_ro, fd_pid;
+	int fd_config, fd_stats, fd_index, fd_slots, fd_slots_ro, fd_pid, fd_keys;
 	int fd_received, fd_sent;     /* counters of the port */
 	int sign[2];		      /* source's end, signer's end */
 	struct tx_sockets sockets;    /* of datagram channels; they outlive a source */
@@ -61,7 +68,8 @@ static int spawn_role(struct tx_supervisor *s, const char *name, uint64_t keep_c
 		      const struct role_fd *fds, size_t n_fds, struct role_child *child,
 		      struct km_err *err)
 {
-	const char *const args[] = {"--mtu", s->mtu_text, "--workers", s->workers_text};
+	const char *const args[] = {"--mtu", s->mtu_text, "--workers", s->workers_text,
+				    "--reload"};
 	const struct role_spec spec = {
 		.prog = "katamichi-tx",
 		.name = name,
@@ -69,7 +77,7 @@ static int spawn_role(struct tx_supervisor *s, const char *name, uint64_t keep_c
 		.fds = fds,
 		.n_fds = n_fds,
 		.args = args,
-		.n_args = KM_COUNT(args),
+		.n_args = KM_COUNT(args) - !s->reload,
 	};
 
 	return role_spawn(&spec, child, err);
@@ -82,6 +90,7 @@ static int spawn_signer(void *ctx, struct role_child *child, struct km_err *err)
 		{s->fd_config, TX_FD_CONFIG},
 		{s->fd_stats, TX_FD_STATS},
 		{s->sign[1], TX_FD_SIGN},
+		{s->fd_keys, TX_FD_KEYS},
 	};
 
 	return spawn_role(s, "signer", 0, fds, KM_COUNT(fds), child, err);
@@ -249,6 +258,45 @@ static int tick(void *ctx, struct fleet *fleet)
 	return 0;
 }
 
+/*
+ * Other keys, without a pause: a signer that has them takes the old one's end of the socket with
+ * the source, which begins a new session. What the source asks in between waits in the socket.
+ */
+static int take_keys(struct tx_supervisor *s, struct fleet *fleet, struct km_err *err)
+{
+	const int before = s->fd_config;
+	char *bytes;
+	int fresh, rc;
+	size_t len;
+
+	if (tx_reload_config(s->path, s->bytes, s->len, &bytes, &len, err) != 0)
+		return -1;
+	fresh = host_seal_bytes("tx-config", bytes, len, err);
+	free(bytes);
+	if (fresh < 0)
+		return -1;
+	s->fd_config = fresh;
+	s->reload = true;
+	rc = fleet_replace(fleet, ROLE_SIGNER, err);
+	s->fd_config = before;
+	s->reload = false;
+	/* under the old number, which others know too */
+	if (rc == 0 && dup3(fresh, before, O_CLOEXEC) < 0)
+		rc = km_err_set_errno(err, EX_OSERR, "the new configuration");
+	(void)close(fresh);
+	if (rc == 0)
+		role_ask_renew(&fleet->child[ROLE_SOURCE]);
+	return rc;
+}
+
+static void reload(void *ctx, struct fleet *fleet)
+{
+	struct km_err err = KM_ERR_INIT;
+
+	if (take_keys(ctx, fleet, &err) != 0 && err.code != 0)
+		log_event(EVENT_RELOAD_REFUSED, "%s; the keys in force stay", err.text);
+}
+
 static int make_dirs(struct tx_supervisor *s, struct km_err *err)
 {
 	const struct tx_config *c = s->config;
@@ -280,7 +328,10 @@ static int make_memory(struct tx_supervisor *s, struct km_err *err)
 	if (s->fd_slots < 0)
 		return -1;
 	s->fd_slots_ro = shm_reopen_ro(s->fd_slots, err);
-	return s->fd_slots_ro < 0 ? -1 : 0;
+	if (s->fd_slots_ro < 0)
+		return -1;
+	s->fd_keys = shm_create("tx-keys", KEYS_ROLL_BYTES, err);
+	return s->fd_keys < 0 ? -1 : 0;
 }
 
 static int make_stats(struct tx_supervisor *s, struct km_err *err)
@@ -326,7 +377,7 @@ static void tear_down(struct tx_supervisor *s)
 {
 	int *const fds[] = {&s->fd_config, &s->fd_stats,    &s->fd_index, &s->fd_slots,
 			    &s->fd_pid,	   &s->fd_slots_ro, &s->sign[0],  &s->sign[1],
-			    &s->fd_sent,   &s->fd_received};
+			    &s->fd_sent,   &s->fd_received, &s->fd_keys};
 
 	notify_close(&s->notify);
 	tx_sockets_close(&s->sockets);
@@ -336,8 +387,23 @@ static void tear_down(struct tx_supervisor *s)
 		km_close(fds[i]);
 }
 
-int tx_supervisor_run(const struct tx_config *config, const void *bytes, size_t len,
-		      const struct host_interface *port)
+static void say_start(const struct tx_supervisor *s)
+{
+	const struct tx_config *config = s->config;
+	struct cores cores;
+	char placed[128];
+
+	log_event(EVENT_DAEMON_START,
+		  "katamichi-tx %s interface=%s mtu=%" PRIu32 " rate_bps=%" PRIu64
+		  " channels=%u",
+		  config->name, config->interface, config->mtu, config->rate_bps,
+		  config->channels + config->datagrams);
+	tx_config_cores(config, &cores);
+	log_event(EVENT_CORES_PLACED, "%s", cores_describe(&cores, placed, sizeof(placed)));
+}
+
+int tx_supervisor_run(const struct tx_config *config, const char *path, const char *bytes,
+		      size_t len, const struct host_interface *port)
 {
 	static const struct fleet_role roles[ROLE_COUNT] = {
 		[ROLE_SIGNER] = {"signer", BIT(ROLE_SENDER) | BIT(ROLE_SOURCE),
@@ -350,6 +416,9 @@ int tx_supervisor_run(const struct tx_config *config, const void *bytes, size_t 
 						       ROLE_SIGNER};
 	struct tx_supervisor s = {
 		.config = config,
+		.path = path,
+		.bytes = bytes,
+		.len = len,
 		.port = *port,
 		.fd_config = -1,
 		.fd_stats = -1,
@@ -357,6 +426,7 @@ int tx_supervisor_run(const struct tx_config *config, const void *bytes, size_t 
 		.fd_slots = -1,
 		.fd_slots_ro = -1,
 		.fd_pid = -1,
+		.fd_keys = -1,
 		.fd_received = -1,
 		.fd_sent = -1,
 		.sign = {-1, -1},
@@ -370,25 +440,18 @@ int tx_supervisor_run(const struct tx_config *config, const void *bytes, size_t 
 		.tick_ns = CLOCK_NS_PER_SEC,
 		.prepare = prepare,
 		.tick = tick,
+		.reload = reload,
 		.ctx = &s,
 		.beats = &s.stats_map,
 		.notify = &s.notify,
 	};
 	struct km_err err = KM_ERR_INIT;
 	struct fleet fleet;
-	struct cores cores;
-	char placed[128];
 	int code;
 
 	(void)snprintf(s.mtu_text, sizeof(s.mtu_text), "%" PRIu32, config->mtu);
 	(void)snprintf(s.workers_text, sizeof(s.workers_text), "%u", config->workers);
-	log_event(EVENT_DAEMON_START,
-		  "katamichi-tx %s interface=%s mtu=%" PRIu32 " rate_bps=%" PRIu64
-		  " channels=%u",
-		  config->name, config->interface, config->mtu, config->rate_bps,
-		  config->channels + config->datagrams);
-	tx_config_cores(config, &cores);
-	log_event(EVENT_CORES_PLACED, "%s", cores_describe(&cores, placed, sizeof(placed)));
+	say_start(&s);
 	if (set_up(&s, bytes, len, &err) == 0) {
 		code = fleet_run(&fleet, &plan);
 	} else {

@@ -13,10 +13,10 @@
 #include "tx_config.h"
 
 /*
- * Runs the daemon until it is stopped. config: judged, MTU resolved; bytes[0..len): the file
- * it came from; port: its interface. Returns the exit code; everything is said in the log.
+ * Runs the daemon until it is stopped. config: judged, MTU resolved; bytes[0..len): the file at
+ * path, from which it came and which SIGHUP reads again; port: its interface. Returns the exit code; everything is said in the log.
  */
-int tx_supervisor_run(const struct tx_config *config, const void *bytes, size_t len,
-		      const struct host_interface *port);
+int tx_supervisor_run(const struct tx_config *config, const char *path, const char *bytes,
+		      size_t len, const struct host_interface *port);
 
 #endif

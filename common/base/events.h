@@ -18,7 +18,8 @@
 	X(DAEMON_STOP, "daemon.stop", LOG_NOTICE, "the daemon stops on request")           \
 	X(DAEMON_FAILED, "daemon.failed", LOG_ERR, "the daemon gives up")                  \
 	X(CONFIG_ERROR, "config.error", LOG_ERR, "the configuration is refused")           \
-	X(RELOAD_REFUSED, "reload.refused", LOG_WARNING, "SIGHUP does nothing here")       \
+	X(RELOAD_REFUSED, "reload.refused", LOG_WARNING, "SIGHUP changes nothing; it says why") \
+	X(KEYS_RELOADED, "keys.reloaded", LOG_NOTICE, "other keys are in force")           \
 	X(KEY_LOADED, "key.loaded", LOG_NOTICE, "a key that is used from now on")          \
 	X(KEY_EXPIRES, "key.expires", LOG_WARNING, "a key is to be replaced soon")         \
 	X(KEY_EXPIRED, "key.expired", LOG_ERR, "a key is past its date, and works on")     \

@@ -171,6 +171,13 @@ uint32_t conf_origin(const struct conf_report *report, const char *section,
  */
 void conf_dump(FILE *out, const void *result, const struct conf_report *report);
 
+/*
+ * The first key whose value differs between A and B, two results of this table (or the section of
+ * which there are others); NULL: none but the keys of BUT[], which ends with NULL.
+ */
+const char *conf_first_change(const struct conf_table *table, const void *a, const void *b,
+			      const char *const *but);
+
 /* Calls fn for every row, in table order; stops and returns at the first non-zero. */
 typedef int conf_row_fn(void *ctx, const struct conf_section *section,
 			const struct conf_row *row);

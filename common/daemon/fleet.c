@@ -316,6 +316,32 @@ void fleet_restart(struct fleet *f, uint32_t mask, const char *why)
 	fleet_schedule(f, mask, clock_mono_ns());
 }
 
+int fleet_replace(struct fleet *f, size_t i, struct km_err *err)
+{
+	struct role_child *const old[] = {&f->child[i]};
+	struct role_child fresh;
+
+	if (f->child[i].pid == 0)
+		return km_err_set(err, EX_SOFTWARE, "role %s is not at work: try again",
+				  f->plan->roles[i].name);
+	if (f->plan->roles[i].spawn(f->plan->ctx, &fresh, err) != 0)
+		return -1;
+	if (fleet_await_ready(f, &fresh, err) != 0) {
+		role_kill(&fresh);
+		if (err->code != EX_SOFTWARE)
+			err->code = 0; /* it gave up by itself, or we are to stop */
+		return -1;
+	}
+	(void)supervise_stop(old, 1, FLEET_PEER_STOP_NS);
+	f->child[i] = fresh;
+	f->pulse[i] = (struct fleet_pulse){0};
+	if (role_go(&f->child[i], err) == 0)
+		return 0;
+	role_kill(&f->child[i]);
+	fleet_note_death(f, i, true, false);
+	return -1;
+}
+
 static uint64_t fleet_deadline(const struct fleet *f, uint64_t tick_ns)
 {
 	uint64_t deadline_ns = tick_ns;
@@ -332,8 +358,11 @@ static void fleet_check_signals(struct fleet *f)
 {
 	if (fleet_hup_signal) {
 		fleet_hup_signal = 0;
-		log_event(EVENT_RELOAD_REFUSED, "SIGHUP does nothing: restart the daemon "
-						"to read a new configuration");
+		if (f->plan->reload)
+			f->plan->reload(f->plan->ctx, f);
+		else
+			log_event(EVENT_RELOAD_REFUSED,
+				  "SIGHUP changes nothing here: end it and start again");
 	}
 	if (fleet_stop_signal) {
 		log_event(EVENT_DAEMON_STOP, "stopping signal=%d", (int)fleet_stop_signal);

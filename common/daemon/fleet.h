@@ -63,6 +63,8 @@ struct fleet_plan {
 	int (*prepare)(void *ctx, uint32_t mask, struct km_err *err);
 	/* Every tick_ns, and before roles start again. Not 0: stop in order (and leave with code 0). */
 	int (*tick)(void *ctx, struct fleet *fleet);
+	/* SIGHUP; it says itself what came of it. NULL: SIGHUP changes nothing. */
+	void (*reload)(void *ctx, struct fleet *fleet);
 	void *ctx;
 	const struct stats_map *beats; /* NULL: no role is taken for hung */
 	struct notify *notify;	       /* NULL: there is no service manager to tell */
@@ -106,7 +108,15 @@ KM_MUST_CHECK int fleet_give_up_rights(uint64_t beside, bool permissive,
 KM_MUST_CHECK int fleet_give_up_more(uint64_t beside, struct sandbox_report *report,
 				     struct km_err *err);
 
-/* Ends the roles of mask and starts them again (from tick). `why` goes to the log. */
+/*
+ * Another process for role i, from reload: it is started beside the one at work, and only when it
+ * is ready does that one end and this one go. Nobody else is restarted: what the two share with
+ * others must allow a change of hands. -1: the new one failed, and the old one works on; err->code
+ * 0: it has said why itself.
+ */
+KM_MUST_CHECK int fleet_replace(struct fleet *fleet, size_t i, struct km_err *err);
+
+/* Ends the roles of mask and starts them again (from tick, reload). `why` goes to the log. */
 void fleet_restart(struct fleet *fleet, uint32_t mask, const char *why);
 
 #endif

@@ -320,3 +320,11 @@ const char *host_arg(int argc, char **argv, const char *word)
 			return argv[i + 1];
 	return NULL;
 }
+
+bool host_flag(int argc, char **argv, const char *word)
+{
+	for (int i = 0; i < argc; i++)
+		if (strcmp(argv[i], word) == 0)
+			return true;
+	return false;
+}

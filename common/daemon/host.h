@@ -89,5 +89,7 @@ KM_MUST_CHECK int host_read_sealed(int fd, size_t max, char **bytes, size_t *len
 
 /* The value behind `word` among the arguments ("--mtu", "9000"), or NULL. */
 const char *host_arg(int argc, char **argv, const char *word);
+/* Whether `word` is among them. */
+bool host_flag(int argc, char **argv, const char *word);
 
 #endif

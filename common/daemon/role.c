@@ -366,6 +366,15 @@ void role_ask_stop(struct role_child *child)
 		return;
 }
 
+void role_ask_renew(struct role_child *child)
+{
+	if (child->pid == 0 || child->stopping)
+		return;
+	/* full: it has not read the one before, which says the same */
+	if (ipc_send(child->control, ROLE_MSG_RENEW, NULL, 0, NULL, 0, 0) != KM_OK)
+		return;
+}
+
 void role_kill(struct role_child *child)
 {
 	if (child->pid == 0)

@@ -111,6 +111,9 @@ bool role_reap(struct role_child *child, struct role_exit *exit);
 /* Asks the role to end (control message; it finishes what it must). Never blocks. */
 void role_ask_stop(struct role_child *child);
 
+/* Asks the role to renew what it got from others: role_listen() in it. Never blocks. */
+void role_ask_renew(struct role_child *child);
+
 /*
  * SIGKILL and wait; the child is reset. Nothing to do when it is not running. A supervisor
  * whose roles have other uids must keep CAP_KILL for this.
@@ -173,6 +176,10 @@ void role_beat_in(struct role_ctx *ctx, _Atomic uint64_t *cell);
  * role_note_control() about each message.
  */
 bool role_stop_requested(struct role_ctx *ctx);
+
+/* The same for a role that knows what to renew; costs the same. */
+enum role_word { ROLE_WORD_NONE, ROLE_WORD_STOP, ROLE_WORD_RENEW };
+enum role_word role_listen(struct role_ctx *ctx);
 
 /* True when msg (type < IPC_TYPE_OWN) asks to stop. */
 bool role_note_control(const struct ipc_msg *msg);

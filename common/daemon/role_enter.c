@@ -167,18 +167,43 @@ void role_beat_in(struct role_ctx *ctx, _Atomic uint64_t *cell)
 	ctx->beat = cell;
 }
 
-bool role_stop_requested(struct role_ctx *ctx)
+static void role_beat(struct role_ctx *ctx)
 {
-	static const struct ipc_type rows[] = {ROLE_IPC_STOP_ROW};
-	static const struct ipc_table table = {rows, KM_COUNT(rows)};
-	struct ipc_msg msg;
-
 	/* a thread of its own has it: nobody else counts there */
 	if (ctx->beat)
 		atomic_store_explicit(
 			ctx->beat,
 			atomic_load_explicit(ctx->beat, memory_order_relaxed) + 1,
 			memory_order_relaxed);
+}
+
+bool role_stop_requested(struct role_ctx *ctx)
+{
+	static const struct ipc_type rows[] = {ROLE_IPC_STOP_ROW};
+	static const struct ipc_table table = {rows, KM_COUNT(rows)};
+	struct ipc_msg msg;
+
+	role_beat(ctx);
 	/* stop, supervisor gone, or nonsense from it: in each case there is no more work */
 	return ipc_recv(ctx->control, &table, &msg, 0) != KM_ERR_EMPTY;
+}
+
+enum role_word role_listen(struct role_ctx *ctx)
+{
+	static const struct ipc_type rows[] = {
+		ROLE_IPC_STOP_ROW,
+		{.type = ROLE_MSG_RENEW, .size = 0, .name = "renew"},
+	};
+	static const struct ipc_table table = {rows, KM_COUNT(rows)};
+	struct ipc_msg msg;
+
+	role_beat(ctx);
+	switch (ipc_recv(ctx->control, &table, &msg, 0)) {
+	case KM_ERR_EMPTY:
+		return ROLE_WORD_NONE;
+	case KM_OK:
+		return role_note_control(&msg) ? ROLE_WORD_STOP : ROLE_WORD_RENEW;
+	default:
+		return ROLE_WORD_STOP;
+	}
 }

@@ -3,14 +3,21 @@
  * role_msg.h: the messages of the role handshake, shared by role.c (supervisor's side) and
  * role_enter.c (role's side). Nobody else includes it.
  *
- * Order: HELLO (supervisor), READY (role), GO (supervisor); STOP (supervisor) at any time.
+ * Order: HELLO (supervisor), READY (role), GO (supervisor); then RENEW (supervisor), any number
+ * of times; STOP (supervisor) at any time.
  */
 #ifndef ROLE_MSG_H
 #define ROLE_MSG_H
 
 #include "role.h"
 
-enum role_msg { ROLE_MSG_HELLO = 1, ROLE_MSG_READY = 2, ROLE_MSG_GO = 3 };
+/* 4 is ROLE_MSG_STOP */
+enum role_msg {
+	ROLE_MSG_HELLO = 1,
+	ROLE_MSG_READY = 2,
+	ROLE_MSG_GO = 3,
+	ROLE_MSG_RENEW = 5,
+};
 
 struct role_hello {
 	char name[ROLE_NAME_MAX];

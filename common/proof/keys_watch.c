@@ -12,21 +12,44 @@
 void keys_watch_add(struct keys_watch *w, const char *role, const char *kind,
 		    const uint8_t pk[32], const struct keys_facts *facts, const char *path)
 {
-	char created[KEYS_DAY_TEXT_MAX], expires[KEYS_DAY_TEXT_MAX];
 	struct keys_watch_item *item;
 
 	if (w->n == KEYS_WATCH_MAX)
 		return; /* more than any configuration names */
 	item = &w->item[w->n];
 	item->own = w->n++ == 0;
+	item->retired = false;
 	item->role = role;
+	item->kind = kind;
 	item->path = path;
 	item->facts = *facts;
 	keys_fingerprint(item->print, pk);
-	log_event(EVENT_KEY_LOADED,
-		  "key role=%s kind=%s fingerprint=%s created=%s expires=%s file=%s", role,
-		  kind, item->print, keys_day_format(created, facts->created_day),
-		  keys_day_format(expires, facts->expires_day), path);
+}
+
+void keys_watch_add_retired(struct keys_watch *w, const char *kind, const uint8_t pk[32],
+			    const struct keys_facts *facts, const char *path)
+{
+	const unsigned n = w->n;
+
+	keys_watch_add(w, "retired", kind, pk, facts, path);
+	if (w->n > n)
+		w->item[n].retired = true;
+}
+
+void keys_watch_say(const struct keys_watch *w)
+{
+	char created[KEYS_DAY_TEXT_MAX], expires[KEYS_DAY_TEXT_MAX];
+
+	for (unsigned i = 0; i < w->n; i++) {
+		const struct keys_watch_item *item = &w->item[i];
+
+		log_event(EVENT_KEY_LOADED,
+			  "key role=%s kind=%s fingerprint=%s created=%s expires=%s "
+			  "file=%s",
+			  item->role, item->kind, item->print,
+			  keys_day_format(created, item->facts.created_day),
+			  keys_day_format(expires, item->facts.expires_day), item->path);
+	}
 }
 
 static void say(const struct keys_watch *w, const struct keys_watch_item *item,
@@ -62,7 +85,8 @@ void keys_watch_tick(struct keys_watch *w, uint64_t mono_ns, uint64_t real_ns)
 		return;
 	w->next_ns = clock_add(mono_ns, DAY_NS);
 	for (unsigned i = 0; i < w->n; i++)
-		say(w, &w->item[i], keys_day_of(real_ns));
+		if (!w->item[i].retired)
+			say(w, &w->item[i], keys_day_of(real_ns));
 }
 
 uint32_t keys_watch_first(const struct keys_watch *w, bool own)
@@ -72,7 +96,8 @@ uint32_t keys_watch_first(const struct keys_watch *w, bool own)
 	for (unsigned i = 0; i < w->n; i++) {
 		const uint32_t day = w->item[i].facts.expires_day;
 
-		if (w->item[i].own == own && day && (!first || day < first))
+		if (w->item[i].own == own && !w->item[i].retired && day &&
+		    (!first || day < first))
 			first = day;
 	}
 	return first;

@@ -183,7 +183,8 @@ static void take_answer(struct asker *a, const struct ask_answer *answer,
 	}
 }
 
-void asker_poll(struct asker *a, asker_accept_fn *accept, void *ctx, uint64_t now_ns)
+void asker_poll(struct asker *a, asker_accept_fn *accept, asker_trust_fn *trust, void *ctx,
+		uint64_t now_ns)
 {
 	uint64_t first;
 	uint32_t n;
@@ -194,8 +195,12 @@ void asker_poll(struct asker *a, asker_accept_fn *accept, void *ctx, uint64_t no
 
 		/* the secret stays nowhere but in the lane contexts */
 		explicit_bzero(slot->secret, sizeof(slot->secret));
-		if (ring_release(&a->answer, 1) == KM_OK)
+		if (ring_release(&a->answer, 1) != KM_OK)
+			answer.verdict = ASK_STORE;
+		else if (answer.verdict != ASK_TRUSTS)
 			take_answer(a, &answer, accept, ctx, now_ns);
+		else if (answer.floors <= ASK_TRUSTED_MAX)
+			trust(ctx, &answer, now_ns);
 		explicit_bzero(&answer, sizeof(answer));
 	}
 	for (unsigned i = 0; i < ASKER_PENDING; i++) {

@@ -57,6 +57,9 @@ struct asker {
 typedef bool asker_accept_fn(void *ctx, const struct asker_entry *entry,
 			     const struct ask_answer *answer, uint64_t now_ns);
 
+/* TRUSTS->trusted[0..floors) are the keys that the keeper trusts now; floors is in range. */
+typedef void asker_trust_fn(void *ctx, const struct ask_answer *trusts, uint64_t now_ns);
+
 void asker_lay(struct asker *a, struct rx_arena *arena);
 KM_MUST_CHECK enum km_rc asker_attach(struct asker *a, void *mem,
 				      struct decode_counts *counts,
@@ -66,7 +69,8 @@ KM_MUST_CHECK enum km_rc asker_attach(struct asker *a, void *mem,
 void asker_announce(struct asker *a, const uint8_t *p, size_t len, uint64_t now_ns);
 
 /* Take answers, ask again what is overdue. */
-void asker_poll(struct asker *a, asker_accept_fn *accept, void *ctx, uint64_t now_ns);
+void asker_poll(struct asker *a, asker_accept_fn *accept, asker_trust_fn *trust, void *ctx,
+		uint64_t now_ns);
 
 /* Frames that wait here, and whether any question is open. */
 uint64_t asker_waiting(const struct asker *a);

@@ -116,6 +116,15 @@ void rx_engine_begin(struct rx_engine *e)
 	e->sessions.landing = windows_slot(&e->windows);
 }
 
+/* asker_trust_fn */
+static void trusts(void *ctx, const struct ask_answer *list, uint64_t now_ns)
+{
+	struct rx_engine *e = ctx;
+
+	(void)now_ns;
+	rx_sessions_trust(&e->sessions, list);
+}
+
 /* asker_accept_fn */
 static bool accepted(void *ctx, const struct asker_entry *entry,
 		     const struct ask_answer *answer, uint64_t now_ns)
@@ -216,7 +225,7 @@ unsigned rx_engine_step(struct rx_engine *e, uint64_t now_ns)
 	/* nothing is given up while what would fill the gap may be waiting in a ring */
 	live_tick(&e->live, done < RX_ENGINE_BATCH && others < run);
 	done += others;
-	asker_poll(&e->asker, accepted, e, now_ns);
+	asker_poll(&e->asker, accepted, trusts, e, now_ns);
 	if (now_ns - e->tick_ns >= RX_ENGINE_TICK_NS) {
 		e->tick_ns = now_ns;
 		tick(e);

@@ -266,6 +266,27 @@ bool rx_sessions_accept(void *ctx, const struct asker_entry *entry,
 	return true;
 }
 
+static bool trusted(const struct ask_answer *trusts, const uint8_t identity[32])
+{
+	for (uint32_t i = 0; i < trusts->floors; i++)
+		if (memcmp(trusts->trusted[i], identity, 32) == 0)
+			return true;
+	return false;
+}
+
+void rx_sessions_trust(struct rx_sessions *ss, const struct ask_answer *trusts)
+{
+	for (unsigned i = 0; i < RX_SESSIONS_MAX; i++) {
+		struct rx_session *s = &ss->session[i];
+
+		if (s->state != RX_SESSION_LIVE || trusted(trusts, s->identity))
+			continue;
+		end(ss, s, RX_SESSION_REVOKED);
+		/* who is trusted again is asked about again; until then the keeper says no */
+		s->announce_len = 0;
+	}
+}
+
 /* ---- control records --------------------------------------------------------------- */
 
 static void heartbeat_alarms(struct rx_sessions *ss, struct rx_session *s,

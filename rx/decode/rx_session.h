@@ -45,6 +45,7 @@ enum rx_session_end {
 	RX_SESSION_FAREWELL = 1,
 	RX_SESSION_REPLACED = 2,
 	RX_SESSION_VANISHED = 3,
+	RX_SESSION_REVOKED = 4,
 };
 
 struct rx_sessions;
@@ -105,6 +106,9 @@ struct rx_session *rx_sessions_announced(struct rx_sessions *ss, const uint8_t *
 /* The keeper accepted an announce: asker_accept_fn with CTX = the rx_sessions. */
 bool rx_sessions_accept(void *ctx, const struct asker_entry *entry,
 			const struct ask_answer *answer, uint64_t now_ns);
+
+/* The keeper's list: sessions of identities that are not on it end now. */
+void rx_sessions_trust(struct rx_sessions *ss, const struct ask_answer *trusts);
 
 /* A frame of S; SEALED is what follows its HEADER bytes. Returns the row to count it in:
  * COUNT_OPENED or a COUNT_REFUSED_.... */

@@ -15,9 +15,11 @@
 #include "deliver.h"
 #include "fileio.h"
 #include "floors.h"
+#include "host.h"
 #include "keeper_cage.h"
 #include "keeper_talk.h"
 #include "keys.h"
+#include "keys_roll.h"
 #include "keys_watch.h"
 #include "log.h"
 #include "ring.h"
@@ -34,6 +36,8 @@ static const char *const keeper_stat_names[] = {KEEPER_STATS(STATS_NAME_ROW)};
 struct keeper {
 	struct keeper_talk talk;
 	struct keys_watch watch;
+	struct shm_map roll; /* struct keys_roll */
+	bool reload;	     /* another keeper is at work until we go */
 	struct cage cage;
 	uint64_t next_store_ns;
 	struct shm_map map;
@@ -77,6 +81,17 @@ static int keeper_load_keys(struct keeper *k, const struct rx_config *config,
 		keys_watch_add(&k->watch, "transmitter", "Ed25519", k->talk.trusted[i].pk,
 			       &facts, config->trust[i]);
 	}
+	/* of no use here, but what publish will read is judged, and told, with the rest */
+	for (unsigned i = 0; i < config->retired_count; i++) {
+		struct keys_sign_public retired;
+
+		if (keys_sign_public_load(&retired, &facts, config->retired[i], err) < 0 ||
+		    keys_facts_judge(&facts, config->environment, config->retired[i], err) <
+			    0)
+			return -1;
+		keys_watch_add_retired(&k->watch, "Ed25519", retired.pk, &facts,
+				       config->retired[i]);
+	}
 	return 0;
 }
 
@@ -114,9 +129,6 @@ static int keeper_attach(struct keeper *k, struct km_err *err)
 {
 	struct ask_bells *bells;
 
-	if (shm_map(&k->map, RX_FD_ASK, ask_bytes(), SHM_MAP_WRITE | SHM_MAP_NO_DUMP, err) <
-	    0)
-		return -1;
 	if (ring_attach(&k->talk.questions, ask_questions(k->map.p), ask_questions_bytes(),
 			sizeof(struct ask), ASK_SLOTS, RING_CONSUMER) != KM_OK ||
 	    ring_attach(&k->talk.answers, ask_answers(k->map.p), ask_answers_bytes(),
@@ -129,26 +141,61 @@ static int keeper_attach(struct keeper *k, struct km_err *err)
 	return 0;
 }
 
+/* Sessions of others than these end in decode. The ring is full only by a hostile one. */
+static int keeper_say_trust(struct keeper *k, struct km_err *err)
+{
+	struct ask_answer list = {.verdict = ASK_TRUSTS, .floors = k->talk.trusted_count};
+	uint64_t first;
+
+	for (unsigned i = 0; i < k->talk.trusted_count; i++)
+		memcpy(list.trusted[i], k->talk.trusted[i].pk, sizeof(list.trusted[i]));
+	if (ring_reserve(&k->talk.answers, 1, &first) == KM_OK) {
+		memcpy(ring_slot(&k->talk.answers, first), &list, sizeof(list));
+		if (ring_submit(&k->talk.answers, 1) == KM_OK)
+			return 0;
+	}
+	return km_err_set(err, EX_PROTOCOL, "keeper: decode does not take its answers");
+}
+
+/* From here on the keys are in force; what the keeper before us left is taken up. */
+static int keeper_take_over(struct keeper *k, struct km_err *err)
+{
+	if (stats_claim(&k->stats_map, &k->talk.stats, RX_STATS_KEEPER, "keeper",
+			keeper_stat_names, KEEPER_STAT_COUNT, err) < 0 ||
+	    floors_load(&k->talk.floors, k->talk.dirfd, err) < 0 ||
+	    keeper_attach(k, err) < 0 || keeper_say_trust(k, err) < 0)
+		return -1;
+	keeper_show_keys(k);
+	keys_watch_say(&k->watch);
+	keys_roll_enter(k->roll.p, &k->watch, k->reload);
+	return 0;
+}
+
 static int keeper_set_up(struct keeper *k, struct role_ctx *ctx, struct km_err *err)
 {
 	static struct rx_config config; /* too large for the stack */
 
-	for (int i = 0; i < ctx->argc; i++)
-		k->talk.replay |= strcmp(ctx->argv[i], "--replay") == 0;
+	k->talk.replay = host_flag(ctx->argc, ctx->argv, "--replay");
+	k->reload = host_flag(ctx->argc, ctx->argv, "--reload");
 	if (rx_config_for_role(&config, RX_FD_CONFIG, ctx->argc, ctx->argv, err) < 0)
 		return -1;
 	if (stats_map_rw(&k->stats_map, RX_FD_STATS, err) < 0 ||
-	    stats_claim(&k->stats_map, &k->talk.stats, RX_STATS_KEEPER, "keeper",
-			keeper_stat_names, KEEPER_STAT_COUNT, err) < 0)
+	    shm_map(&k->roll, RX_FD_KEYS, KEYS_ROLL_BYTES, SHM_MAP_WRITE, err) < 0 ||
+	    shm_map(&k->map, RX_FD_ASK, ask_bytes(), SHM_MAP_WRITE | SHM_MAP_NO_DUMP, err) <
+		    0)
 		return -1;
 	role_beat_in(ctx, stats_beat_cell(&k->stats_map, RX_STATS_KEEPER));
-	if (keeper_load(k, &config, err) < 0 || keeper_attach(k, err) < 0)
+	if (keeper_load(k, &config, err) < 0)
 		return -1;
-	keeper_show_keys(k);
+	if (k->reload && keys_roll_judge(k->roll.p, &k->watch, err) < 0)
+		return -1;
+	if (!k->reload && keeper_take_over(k, err) < 0)
+		return -1;
 	keeper_cage(&k->cage, &config);
-	if (role_cage(ctx, &k->cage, err) < 0)
+	if (role_cage(ctx, &k->cage, err) < 0 ||
+	    role_ready(ctx, "key in locked memory", err) < 0)
 		return -1;
-	return role_ready(ctx, "key in locked memory", err);
+	return k->reload ? keeper_take_over(k, err) : 0;
 }
 
 /* Floors at most once a second: an fsync per message would be decode's to command. */
@@ -192,7 +239,11 @@ int keeper_main(struct role_ctx *ctx)
 			keys_box_wipe(keeper.talk.secret);
 		if (err.code == 0)
 			return 0;
-		log_event(EVENT_DAEMON_FAILED, "%s", err.text);
+		if (keeper.reload)
+			log_event(EVENT_RELOAD_REFUSED, "%s; the keys in force stay",
+				  err.text);
+		else
+			log_event(EVENT_DAEMON_FAILED, "%s", err.text);
 		return err.code;
 	}
 	code = keeper_loop(&keeper, ctx);

@@ -142,22 +142,22 @@ static void voice_session(struct voice *v, const struct deliver_msg *m)
 
 static bool voice_session_end(struct voice *v, const struct deliver_msg *m)
 {
-	static const char *const why[] = {"", "the sender said farewell",
-					  "a newer session has taken its place",
-					  "the sender vanished without farewell"};
+	static const char *const why[] = {
+		"", "the sender said farewell", "a newer session has taken its place",
+		"the sender vanished without farewell", "its key is trusted no more"};
 	static struct log_limit limit;
 	char time[CLOCK_TEXT_MAX];
 
 	/* How a session ends that a newer one has followed says nothing about the sender. */
 	bool current = v->session == 0 || v->session == m->session;
 
-	if (m->a < 1 || m->a > 3)
+	if (m->a < 1 || m->a >= KM_COUNT(why))
 		return false;
 	if (m->a == 1 && current)
 		voice_link(v, VOICE_LINK_FAREWELL, 0);
-	else if (m->a == 3 && current && v->count[VOICE_LINK_STATE] != VOICE_LINK_UNKNOWN)
+	else if (m->a >= 3 && current && v->count[VOICE_LINK_STATE] != VOICE_LINK_UNKNOWN)
 		voice_link(v, VOICE_LINK_UNKNOWN, clock_real_ns());
-	if (m->a == 3 && current)
+	if (m->a >= 3 && current)
 		log_write_rated(&limit, &voice_sessions, LOG_WARNING, EVENT_SESSION_ENDED,
 				"%s session=%08" PRIx32 " unknown_since=%s", why[m->a],
 				m->session,

@@ -3,7 +3,8 @@
  * The wall between rx decode and rx keeper: two rings of fixed-size messages
  * (base/ring.h) in one shared mapping, because decode has no socket. decode
  * asks about an announce, and tells each second how far each lane has come; the
- * keeper answers announces, one answer per question, in order.
+ * keeper answers announces, one answer per question, in order. When it takes up its work it
+ * says unasked whom it trusts, so that sessions of others end.
  */
 #ifndef ASK_H
 #define ASK_H
@@ -15,6 +16,7 @@
 #include "wire_limits.h"
 
 #define ASK_SLOTS 64u
+#define ASK_TRUSTED_MAX 16u
 
 enum ask_type {
 	ASK_ANNOUNCE = 1,
@@ -47,6 +49,7 @@ enum ask_verdict {
 	ASK_FAR_EPOCH = 8, /* more than 24 h from our clock and not above a stored floor */
 	ASK_TOO_MANY = 9,  /* more than 50 new announces a second */
 	ASK_STORE = 10,	   /* the floor could not be stored: refused, disk */
+	ASK_TRUSTS = 11,   /* no answer: the keys that the keeper trusts from now on */
 };
 
 /* Layout of the ask memfd, in pages: questions ring, answers ring, bells. */
@@ -64,11 +67,15 @@ struct ask_answer {
 	uint8_t transcript[32];
 	uint8_t identity[32]; /* tx identity key */
 	uint32_t far;	      /* accepted although far from our clock: alarm */
-	uint32_t floors;      /* entries of floor[]: numbers at or below are refused */
-	struct {
-		uint16_t lane;
-		uint64_t seq;
-	} floor[WIRE_LANES_MAX];
+	uint32_t
+		floors; /* entries of floor[]: numbers at or below are refused; or of trusted[] */
+	union {
+		struct {
+			uint16_t lane;
+			uint64_t seq;
+		} floor[WIRE_LANES_MAX];
+		uint8_t trusted[ASK_TRUSTED_MAX][32]; /* ASK_TRUSTS */
+	};
 };
 
 static inline size_t ask_round(size_t n)

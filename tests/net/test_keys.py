@@ -5,15 +5,20 @@ one receiver, refused in another environment, dated, and nowhere but in locked m
 one role that needs them."""
 
 import base64
+import importlib.util
 import os
 import re
+import signal
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import config, netns, stats, tap, tree  # noqa: E402
+from harness import config, framing, netns, stats, tap, tree  # noqa: E402
 from harness.diode import START_SECONDS, STOP_SECONDS, Diode  # noqa: E402
+from harness.emu import Emulator  # noqa: E402
 from harness.procs import Process  # noqa: E402
+
+UDP = (bytes(map(int, framing.DST[0].split("."))), framing.DST[1]) if framing.UDP else None
 
 
 def keygen(diode, side, name, *more):
@@ -29,10 +34,10 @@ def public(*paths):
     return ", ".join(path + ".pub" for path in paths)
 
 
-def put(diode, source, names, rng):
+def put(diode, source, names, rng, size=20000):
     """New files in the source tree and in the spool."""
     for name in names:
-        path = tree.make_file(os.path.join(source, name), 20000, rng)
+        path = tree.make_file(os.path.join(source, name), size, rng)
         aside = os.path.join(diode.dir, "aside-" + name)
         with open(path, "rb") as one, open(aside, "wb") as two:
             two.write(one.read())
@@ -122,39 +127,219 @@ def one_of_two_receivers_is_revoked(t):
     source = os.path.join(t.dir, "source")
     os.makedirs(source)
     with netns.Path(mtu=1500, emulator=False) as path, Diode(path, t.dir) as diode:
-        first, second = os.path.join(t.dir, "keys", "rx"), keygen(diode, "rx", "second")
-        place = os.path.join(t.dir, "second")
-        for name in ("state", "run", "root"):
-            os.makedirs(os.path.join(place, name))
-        sections = config.merge(diode.rx_sections, {
-            "receiver": {"key": second + ".key", "state_dir": place + "/state",
-                         "run_dir": place + "/run"},
-            "channel files": {"root": place + "/root/files"}})
-        other_conf = os.path.join(t.dir, "config", "second.conf")
-        config.write(other_conf, sections)
-        configure(diode, {"receivers": public(first, second)})
+        first, removed = os.path.join(t.dir, "keys", "rx"), keygen(diode, "rx", "second")
+        configure(diode, {"receivers": public(first, removed)})
         diode.start_rx()
-        with Process([diode.rx_program, "run", "--config", other_conf],
-                     os.path.join(t.dir, "logs"), "second", ns=path.rx.ns) as other:
-            other.wait_line(r"daemon\.ready", START_SECONDS)
-
-            def published():
-                done = stats.status(diode.rx_program, "--config", other_conf)
-                return done["roles"]["publish"]["counters"]["objects_published"]
+        with Other(t, diode, removed) as other:
             diode.start_tx()
             put(diode, source, ["both"], rng)
             diode.wait_published(1, 60)
-            diode.wait(lambda: published() == 1, 60, "published by the second too")
+            diode.wait(lambda: other.published() == 1, 60, "published by the second too")
             configure(diode, {"receivers": public(first)})
             diode.stop_tx()
             diode.start_tx()
             put(diode, source, ["first only"], rng)
             diode.wait_published(2, 60)
-            other.wait_line(r"session\.refused .*no box for our key", 30)
-            t.equal(published(), 1, "objects of the revoked receiver")
-            t.check(not os.path.exists(place + "/root/files/tree/first only"),
-                    "a revoked receiver reads on")
-            other.stop(STOP_SECONDS)
+            other.process.wait_line(r"session\.refused .*no box for our key", 30)
+            t.equal(other.published(), 1, "objects of the revoked receiver")
+            t.check(not other.has("first only"), "a revoked receiver reads on")
+        diode.stop()
+
+
+def fingerprint(path):
+    """Of a public key, as keygen and the log write it."""
+    with open(path + ".pub", "rb") as file:
+        words = file.read().split()
+    if words[0].startswith(b"KMRX-PUBLIC"):
+        return words[2].decode()
+    # a minisign .pub: base64 of "Ed", key number and key
+    return second().fingerprint(base64.b64decode(words[-1])[10:])
+
+
+def second():
+    """The second implementation's module of keys, in this process."""
+    wire = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "wire")
+    if wire not in sys.path:
+        sys.path.insert(0, wire)
+    import second_proof
+    return second_proof
+
+
+class Other:
+    """A second receiver of the same link, with a key and directories of its own."""
+
+    def __init__(self, t, diode, key):
+        self.diode, self.place = diode, os.path.join(t.dir, "second")
+        for name in ("state", "run", "root"):
+            os.makedirs(os.path.join(self.place, name))
+        self.conf = os.path.join(t.dir, "config", "second.conf")
+        config.write(self.conf, config.merge(diode.rx_sections, {
+            "receiver": {"key": key + ".key", "state_dir": self.place + "/state",
+                         "run_dir": self.place + "/run"},
+            "channel files": {"root": self.place + "/root/files"}}))
+        self.process = Process([diode.rx_program, "run", "--config", self.conf],
+                               os.path.join(t.dir, "logs"), "second", ns=diode.path.rx.ns)
+        self.process.wait_line(r"daemon\.ready", START_SECONDS)
+
+    def published(self):
+        done = stats.status(self.diode.rx_program, "--config", self.conf)
+        return done["roles"]["publish"]["counters"]["objects_published"]
+
+    def has(self, name):
+        return os.path.exists(os.path.join(self.place, "root/files/tree", name))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *rest):
+        if kind is None:
+            self.process.stop(STOP_SECONDS)
+        else:
+            self.process.kill()
+
+
+def reload_keys(process, line, count=1):
+    """SIGHUP, and the COUNTth line that answers it."""
+    process.send_signal(signal.SIGHUP)
+    return process.wait_line(line, 60, count=count)[0]
+
+
+def refused_reloads(t, diode, side, process, changes):
+    """Files that cannot be used: one line each, and every role works on with what it has."""
+    before = process.roles()
+    section = diode.tx_sections["transmitter"] if side == "tx" else diode.rx_sections["receiver"]
+    good = dict(section)
+    for number, (change, why) in enumerate(changes, 1):
+        section.update(change)
+        diode.write_config()
+        said = reload_keys(process, r"reload\.refused .*", number)
+        t.check(re.search(why, said) and "the keys in force stay" in said,
+                f"{side}: {change} is refused for another reason: {said}")
+        section.clear()
+        section.update(good)
+    diode.write_config()
+    t.equal(process.roles(), before, f"{side}: roles after reloads that were refused")
+    log = diode.read_log(side)
+    t.equal(log.count(" reload.refused "), len(changes), f"{side}: lines, one for each")
+    t.check("keys.reloaded" not in log and "role.died" not in log,
+            f"{side}: nothing was taken over, and nobody died")
+
+
+@tap.test
+def receivers_change_under_traffic(t):
+    """Two receivers hear one link. Files that cannot be used are refused by SIGHUP in one line.
+    One receiver is taken out while a file is on its way: no later session opens for it, the other
+    one misses nothing, and of all roles only the signer is another process."""
+    netns.require()
+    rng = tap.rng("reload tx")
+    source = os.path.join(t.dir, "source")
+    os.makedirs(source)
+    with netns.Path(mtu=9000, emulator=False) as path, \
+            Diode(path, t.dir, tx={"rate": "200 Mbit/s"}) as diode:
+        first, removed = os.path.join(t.dir, "keys", "rx"), keygen(diode, "rx", "second")
+        bad = os.path.join(t.dir, "keys", "bad")
+        with open(bad + ".pub", "w", encoding="ascii") as file:
+            file.write("KMRX-PUBLIC-1 nonsense\n")
+        configure(diode, {"receivers": public(first, removed)})
+        diode.start_rx()
+        with Other(t, diode, removed) as other:
+            diode.start_tx()
+            put(diode, source, ["both"], rng)
+            diode.wait_published(1, 60)
+            diode.wait(lambda: other.published() == 1, 60, "published by the second too")
+            stranger = keygen(diode, "tx", "stranger")
+            refused_reloads(t, diode, "tx", diode.tx, (
+                ({"receivers": public(first, bad)}, r"bad\.pub is not a public key"),
+                ({"receivers": public(first) + ", /nowhere.pub"}, r"/nowhere\.pub"),
+                ({"receivers": public(first), "rate": "300 Mbit/s"}, r"rate has changed too"),
+                ({"key": stranger + ".key"}, r"key has changed too"),
+                ({"receivers": "not absolute"}, r"receivers = not absolute"),
+            ))
+            before = diode.tx.roles()
+            put(diode, source, ["on its way"], rng, 16 << 20)
+            frames = diode.counters("tx")["sender.frames_sent"]
+            diode.wait(lambda: diode.counters("tx")["sender.frames_sent"] > frames + 300, 60,
+                       "a part of the file")
+            configure(diode, {"receivers": public(first)})
+            said = reload_keys(diode.tx, r"keys\.reloaded .*")
+            t.check(f"added=none removed=receiver:{fingerprint(removed)} kept=2" in said,
+                    f"what was removed is not said: {said}")
+            diode.tx.wait_line(r"session\.begun", 60, count=2)
+            diode.wait_published(2, 60)
+            put(diode, source, ["first only"], rng)
+            diode.wait_published(3, 60)
+            other.process.wait_line(r"session\.refused .*no box for our key", 30)
+            t.check(not other.has("first only"), "a revoked receiver reads on")
+            after = diode.tx.roles()
+            t.check(after["signer"] != before["signer"], "the signer is the old one")
+            t.equal({**after, "signer": 0}, {**before, "signer": 0}, "the other roles of tx")
+            configure(diode, {"receivers": public(first, removed)})
+            said = reload_keys(diode.tx, r"keys\.reloaded .*", 2)
+            t.check(f"added=receiver:{fingerprint(removed)} removed=none kept=2" in said,
+                    f"what was added is not said: {said}")
+            diode.tx.wait_line(r"session\.begun", 60, count=3)
+            put(diode, source, ["both again"], rng)
+            diode.wait_published(4, 60)
+            diode.wait(lambda: other.has("both again"), 60, "the second reads again")
+        rx = diode.wait_settled(60)
+        t.equal((rx["publish.objects_missing"], rx["decode.windows_incomplete"]), (0, 0),
+                "missing objects, incomplete windows")
+        difference = tree.compare(source, diode.tree())
+        t.check(difference.good, difference)
+        diode.stop()
+
+
+@tap.test
+def a_transmitter_is_taken_out_under_traffic(t):
+    """What a receiver trusts changes by SIGHUP: a bad file changes nothing; a new key is added;
+    the old one is retired, which ends its session at once and is said in one line, while what it
+    signed still verifies; and it comes back. decode is the same process all the time."""
+    netns.require()
+    rng = tap.rng("reload rx")
+    source = os.path.join(t.dir, "source")
+    os.makedirs(source)
+    with netns.Path(mtu=1500, emulator=False) as path, Diode(path, t.dir) as diode:
+        old, new = os.path.join(t.dir, "keys", "tx"), keygen(diode, "tx", "tx2")
+        bad = os.path.join(t.dir, "keys", "bad")
+        with open(bad + ".pub", "w", encoding="ascii") as file:
+            file.write("untrusted comment: none\nnonsense\n")
+        diode.start_rx()
+        diode.start_tx()
+        cross(t, diode, source, ["before"], rng, 1)
+        refused_reloads(t, diode, "rx", diode.rx, (
+            ({"trust": public(old, bad)}, r"bad\.pub is not a public key"),
+            ({"retired": public(bad)}, r"bad\.pub is not a public key"),
+            ({"trust": public(new), "pool": "300 MiB"}, r"pool has changed too"),
+        ))
+        before = diode.rx.roles()
+        configure(diode, {}, {"trust": public(old, new)})
+        said = reload_keys(diode.rx, r"keys\.reloaded .*")
+        t.check(f"added=transmitter:{fingerprint(new)} removed=none kept=2" in said,
+                f"what was added is not said: {said}")
+        cross(t, diode, source, ["with both"], rng, 2)
+        diode.wait_settled(60)
+        configure(diode, {}, {"trust": public(new), "retired": public(old)})
+        said = reload_keys(diode.rx, r"keys\.reloaded .*", 2)
+        t.check(f"added=retired:{fingerprint(old)} removed=transmitter:{fingerprint(old)}" in said,
+                f"what was retired is not said: {said}")
+        diode.rx.wait_line(r"session\.ended .*its key is trusted no more", 60)
+        diode.rx.wait_line(r"session\.refused .*signed by a key that is not trusted here", 60)
+        t.equal(diode.counters("rx")["decode.sessions_live"], 0, "sessions that go on")
+        put(diode, source, ["unheard"], rng)
+        diode.wait_sent(3, 60)
+        t.equal(diode.counters("rx")["publish.objects_published"], 2, "objects of a retired key")
+        code, text = diode.verify()
+        t.equal(code, 0, f"verify with the key retired:\n{text}")
+        configure(diode, {}, {"trust": public(old, new), "retired": None})
+        reload_keys(diode.rx, r"keys\.reloaded .*", 3)
+        diode.rx.wait_line(r"session\.accepted", 60, count=2)
+        put(diode, source, ["again"], rng)
+        diode.wait_published(3, 60)
+        after = diode.rx.roles()
+        t.equal(after["decode"], before["decode"], "decode before and after")
+        t.check(after["keeper"] != before["keeper"], "the keeper is the old one")
+        t.check(not os.path.exists(os.path.join(diode.tree(), "unheard")),
+                "what came while its key was retired is published")
         diode.stop()
 
 
@@ -253,13 +438,14 @@ def places(pid, secrets):
     return found
 
 
-def look_for(t, daemon, secrets, want):
-    """WANT: {role: names of the secrets that it holds}; every other process holds none."""
+def look_for(t, daemon, secrets, want, locked=True):
+    """WANT: {role: names of the secrets that it holds}; every other process holds none. LOCKED:
+    in memory that is never written anywhere."""
     for role, pid in {**daemon.roles(), "supervisor": daemon.pid}.items():
         found = places(pid, secrets)
         t.equal({name for name, _ in found}, want.get(role, set()),
                 f"secrets in the memory of {role}")
-        t.check(all({"lo", "dd"} <= set(flags) for _, flags in found),
+        t.check(not locked or all({"lo", "dd"} <= set(flags) for _, flags in found),
                 f"{role}: a secret in memory that is not locked, or is dumped: {found}")
 
 
@@ -309,6 +495,41 @@ def secrets_are_in_locked_memory_of_one_role(t):
                           diode.read_log("rx"))
         t.equal(len(said), 1, "lines that say it")
         diode.rx = None
+
+
+@tap.test
+def keys_of_a_session_are_where_frames_are(t):
+    """What a recording of the link and the receiver's key give away is looked for in every process:
+    the secret of the session is nowhere any more, the keys of its lanes are where frames are
+    sealed and where they are opened."""
+    if importlib.util.find_spec("cryptography") is None:
+        raise tap.Skip("no python3-cryptography")
+    netns.require()
+    second()
+    import second_reader
+    capture = os.path.join(t.dir, "link.pcap")
+    small = {"pool": "16 MiB", "ring": "2 MiB", "realtime_ring": "1 MiB", "hold": "1 MiB"}
+    with netns.Path(mtu=1500) as path, Diode(path, t.dir, rx=small) as diode:
+        with Emulator(path, t.dir, seed=1, pcap=capture):
+            diode.start_rx()
+            diode.start_tx()
+            put(diode, t.dir, ["one"], tap.rng("session"))
+            diode.wait_published(1, 60)
+        with open(diode.tx_public, "rb") as file:
+            trusted = [second_reader.read_tx_public(file.read())]
+        with open(os.path.join(t.dir, "keys", "rx.key"), "rb") as file:
+            reader = second_reader.Reader(second_reader.read_rx_secret(file.read()), trusted,
+                                          udp=UDP)
+        reader.read(second_reader.read_pcap(capture))
+        t.require(len(reader.sessions) == 1, f"{len(reader.sessions)} sessions in the recording")
+        session, = reader.sessions.values()
+        # classes control and normal
+        secrets = {"session": session.secret, "lane 0": session.lane_key(0),
+                   "lane 3": session.lane_key(3)}
+        lanes = {"lane 0", "lane 3"}
+        look_for(t, diode.tx, secrets, {"source": lanes}, locked=False)
+        look_for(t, diode.rx, secrets, {"decode": lanes}, locked=False)
+        diode.stop()
 
 
 if __name__ == "__main__":

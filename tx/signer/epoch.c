@@ -35,14 +35,14 @@ static uint64_t epoch_slot_decode(const uint8_t slot[EPOCH_SLOT_LEN])
 	return memcmp(slot, expect, sizeof(expect)) == 0 ? value : 0;
 }
 
-static int epoch_read(struct epoch *e, const char *dir, struct km_err *err)
+int epoch_look(struct epoch *e, struct km_err *err)
 {
 	uint8_t both[2 * EPOCH_SLOT_LEN] = {0};
 	ssize_t n = fileio_pread_full(e->fd, both, sizeof(both), 0);
 	uint64_t value[2];
 
 	if (n < 0)
-		return km_err_set_errno(err, EX_IOERR, "%s/epoch: cannot be read", dir);
+		return km_err_set_errno(err, EX_IOERR, "epoch: cannot be read");
 	value[0] = epoch_slot_decode(both);
 	value[1] = epoch_slot_decode(both + EPOCH_SLOT_LEN);
 	e->slot = value[1] > value[0];
@@ -51,9 +51,8 @@ static int epoch_read(struct epoch *e, const char *dir, struct km_err *err)
 	if (e->value == 0 && n > (ssize_t)EPOCH_SLOT_LEN)
 		return km_err_set(
 			err, EX_DATAERR,
-			"%s/epoch: damaged: restore it, or remove it if the clock is "
-			"right and no session was opened in the future",
-			dir);
+			"epoch: damaged: restore it, or remove it if the clock is "
+			"right and no session was opened in the future");
 	return 0;
 }
 
@@ -70,9 +69,9 @@ int epoch_open(struct epoch *e, const char *dir, struct km_err *err)
 	e->fd = openat(dirfd, "epoch", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (e->fd < 0)
 		return km_err_set_errno(err, EX_NOPERM, "%s/epoch: cannot be opened", dir);
-	if (fileio_sync_dir(dirfd, err) < 0 || epoch_read(e, dir, err) < 0) {
+	if (fileio_sync_dir(dirfd, err) < 0 || epoch_look(e, err) < 0) {
 		epoch_close(e);
-		return -1;
+		return km_err_prefix(err, "%s", dir);
 	}
 	return 0;
 }

@@ -28,6 +28,9 @@ struct epoch {
 KM_MUST_CHECK int epoch_open(struct epoch *e, const char *dir, struct km_err *err);
 void epoch_close(struct epoch *e);
 
+/* The value again, from the open file: another process gave out epochs meanwhile. */
+KM_MUST_CHECK int epoch_look(struct epoch *e, struct km_err *err);
+
 /* Give out the next epoch for wall clock NOW_S: stored and synced when 0 is returned. */
 KM_MUST_CHECK int epoch_next(struct epoch *e, uint64_t now_s, uint64_t *epoch,
 			     struct km_err *err);

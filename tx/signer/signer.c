@@ -9,12 +9,15 @@
 
 #include "clock.h"
 #include "epoch.h"
+#include "host.h"
 #include "ipc.h"
 #include "keys.h"
+#include "keys_roll.h"
 #include "keys_watch.h"
 #include "lane.h"
 #include "log.h"
 #include "session.h"
+#include "shm.h"
 #include "sign.h"
 #include "signer_cage.h"
 #include "signer_talk.h"
@@ -34,7 +37,9 @@ static const char *const signer_stat_names[] = {SIGNER_STATS(STATS_NAME_ROW)};
 struct signer {
 	struct signer_talk talk;
 	struct keys_watch watch;
-	uint64_t next_ns; /* no session before; monotonic */
+	struct shm_map roll; /* struct keys_roll */
+	bool reload;	     /* another signer is at work until we go */
+	uint64_t next_ns;    /* no session before; monotonic */
 	struct cage cage;
 	struct stats_map stats_map;
 };
@@ -135,25 +140,42 @@ static int signer_load(struct signer *s, const struct tx_config *config, struct 
 	return epoch_open(&s->talk.epoch, dir, err);
 }
 
+/* From here on the keys are in force. */
+static int signer_take_over(struct signer *s, struct km_err *err)
+{
+	if (stats_claim(&s->stats_map, &s->talk.stats, TX_STATS_SIGNER, "signer",
+			signer_stat_names, SIGNER_STAT_COUNT, err) < 0 ||
+	    epoch_look(&s->talk.epoch, err) < 0)
+		return -1;
+	stats_set(&s->talk.stats, SIGNER_EPOCH, s->talk.epoch.value);
+	signer_show_keys(s);
+	keys_watch_say(&s->watch);
+	keys_roll_enter(s->roll.p, &s->watch, s->reload);
+	return 0;
+}
+
 static int signer_set_up(struct signer *s, struct role_ctx *ctx, struct km_err *err)
 {
 	static struct tx_config config; /* too large for the stack */
 
+	s->reload = host_flag(ctx->argc, ctx->argv, "--reload");
 	if (tx_config_for_role(&config, TX_FD_CONFIG, ctx->argc, ctx->argv, err) < 0)
 		return -1;
 	if (stats_map_rw(&s->stats_map, TX_FD_STATS, err) < 0 ||
-	    stats_claim(&s->stats_map, &s->talk.stats, TX_STATS_SIGNER, "signer",
-			signer_stat_names, SIGNER_STAT_COUNT, err) < 0)
+	    shm_map(&s->roll, TX_FD_KEYS, KEYS_ROLL_BYTES, SHM_MAP_WRITE, err) < 0)
 		return -1;
 	role_beat_in(ctx, stats_beat_cell(&s->stats_map, TX_STATS_SIGNER));
 	if (signer_load(s, &config, err) < 0)
 		return -1;
-	stats_set(&s->talk.stats, SIGNER_EPOCH, s->talk.epoch.value);
-	signer_show_keys(s);
-	signer_cage(&s->cage, &config, s->talk.epoch.fd);
-	if (role_cage(ctx, &s->cage, err) < 0)
+	if (s->reload && keys_roll_judge(s->roll.p, &s->watch, err) < 0)
 		return -1;
-	return role_ready(ctx, "key in locked memory", err);
+	if (!s->reload && signer_take_over(s, err) < 0)
+		return -1;
+	signer_cage(&s->cage, &config, s->talk.epoch.fd);
+	if (role_cage(ctx, &s->cage, err) < 0 ||
+	    role_ready(ctx, "key in locked memory", err) < 0)
+		return -1;
+	return s->reload ? signer_take_over(s, err) : 0;
 }
 
 static int signer_loop(struct signer *s, struct role_ctx *ctx)
@@ -206,7 +228,11 @@ int signer_main(struct role_ctx *ctx)
 			keys_sign_wipe(signer.talk.identity);
 		if (err.code == 0)
 			return 0;
-		log_event(EVENT_DAEMON_FAILED, "%s", err.text);
+		if (signer.reload)
+			log_event(EVENT_RELOAD_REFUSED, "%s; the keys in force stay",
+				  err.text);
+		else
+			log_event(EVENT_DAEMON_FAILED, "%s", err.text);
 		return err.code;
 	}
 	code = signer_loop(&signer, ctx);

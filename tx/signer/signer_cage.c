@@ -16,6 +16,7 @@ void signer_cage(struct cage *cage, const struct tx_config *config, int epoch_fd
 		.n_calls = KM_COUNT(signer_calls),
 		.permissive = config->permissive,
 	};
+	cage_add_fd(cage, SCMP_SYS(pread64), epoch_fd);
 	cage_add_fd(cage, SCMP_SYS(pwrite64), epoch_fd);
 	cage_add_fd(cage, SCMP_SYS(fdatasync), epoch_fd);
 }

@@ -47,6 +47,7 @@ struct source {
 	int state;		 /* STATE, owned */
 	enum source_phase phase;
 	bool stop_wanted;
+	bool renew_wanted;    /* a session under the keys that the signer has now */
 	uint64_t deadline_ns; /* of rotating or stopping */
 	unsigned farewells;
 	uint64_t farewell_ns;
@@ -58,6 +59,7 @@ static int begin_session(struct source *s, bool rewind, struct km_err *err)
 	crew_halt(&s->crew, rewind);
 	if (tx_session_begin(&s->session, err) != 0)
 		return -1;
+	s->renew_wanted = false;
 	s->counts.sessions++;
 	control_session(&s->control, s->session.announce, s->session.announce_len,
 			clock_mono_ns());
@@ -280,7 +282,7 @@ static int session_look(struct source *s, uint64_t now_ns, struct km_err *err)
 		return begin_session(s, true, err);
 	}
 	if (s->phase == SOURCE_RUN && !s->stop_wanted && control_ready(&s->control) &&
-	    tx_session_spent(&s->session, now_ns)) {
+	    (s->renew_wanted || tx_session_spent(&s->session, now_ns))) {
 		s->phase = SOURCE_ROTATE;
 		s->deadline_ns = now_ns + SOURCE_ROTATE_NS;
 	}
@@ -342,6 +344,11 @@ static int phase_step(struct source *s, uint64_t now_ns, struct km_err *err)
 void source_stop(struct source *s)
 {
 	s->stop_wanted = true;
+}
+
+void source_renew(struct source *s)
+{
+	s->renew_wanted = true;
 }
 
 bool source_stopped(const struct source *s)

@@ -75,6 +75,9 @@ KM_MUST_CHECK int source_run(struct source *source, uint64_t max_ns, struct km_e
 void source_stop(struct source *source);
 bool source_stopped(const struct source *source);
 
+/* A new session soon, as when the present one has served its time. */
+void source_renew(struct source *source);
+
 /* Figures of the datagram channel at place I of the configuration. */
 const struct datagram_counts *source_datagram_counts(const struct source *source,
 						     unsigned i);

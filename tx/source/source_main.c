@@ -181,6 +181,20 @@ static int set_up(struct source_role *r, struct role_ctx *ctx, struct km_err *er
 	return r->source ? live_claim(r, err) : -1;
 }
 
+static void heed(struct source_role *r, struct role_ctx *ctx)
+{
+	switch (role_listen(ctx)) {
+	case ROLE_WORD_STOP:
+		source_stop(r->source);
+		break;
+	case ROLE_WORD_RENEW:
+		source_renew(r->source);
+		break;
+	case ROLE_WORD_NONE:
+		break;
+	}
+}
+
 static int work(struct source_role *r, struct role_ctx *ctx, struct km_err *err)
 {
 	uint64_t look_ns = 0;
@@ -193,8 +207,7 @@ static int work(struct source_role *r, struct role_ctx *ctx, struct km_err *err)
 			look_ns = now_ns + LOOK_NS;
 			stats_show(r);
 			summary(r, now_ns);
-			if (role_stop_requested(ctx))
-				source_stop(r->source);
+			heed(r, ctx);
 		}
 		if (source_run(r->source, LOOK_NS, err) != 0)
 			return -1;

@@ -105,6 +105,7 @@ enum lane_fd {
 	TX_FD_LANE_INDEX = 6,
 	TX_FD_LANE_SLOTS = 7, /* read-only for the sender */
 	TX_FD_SIGN = 8,	      /* seqpacket between source and signer */
+	TX_FD_KEYS = 9,	      /* signer: the roll of keys, keys_roll.h */
 	TX_FD_PORT_RX = 10,   /* source: the interface's rx_packets, or absent */
 	TX_FD_DATAGRAM =
 		16, /* source: the socket of each datagram channel, one after the other */

@@ -433,3 +433,30 @@ Test(conf, random_files)
 	}
 	conf_report_free(&report);
 }
+
+Test(conf, first_change_names_the_key)
+{
+	static const char *const none[] = {NULL};
+	static const char *const but[] = {"rate", "deny", NULL};
+	static struct demo before;
+
+	cr_assert_eq(parse("[link]\ninterface = a-longer-name\n[channel a]\nowner = x\n"),
+		     KM_OK);
+	before = demo;
+	cr_assert_null(conf_first_change(&table, &before, &demo, none));
+	cr_assert_eq(parse("[link]\ninterface = a-longer-name\nmtu = 1500\nrate = 1 "
+			   "Gbit/s\n[channel a]\nowner = x\ndeny = a, b\n"),
+		     KM_OK);
+	cr_assert_str_eq(conf_first_change(&table, &before, &demo, none), "rate");
+	cr_assert_null(conf_first_change(&table, &before, &demo, but));
+	cr_assert_eq(parse("[link]\ninterface = eth0\n[channel a]\nowner = x\n"), KM_OK);
+	cr_assert_str_eq(conf_first_change(&table, &before, &demo, but), "interface");
+	cr_assert_eq(parse("[link]\ninterface = a-longer-name\n[channel a]\nowner = y\n"),
+		     KM_OK);
+	cr_assert_str_eq(conf_first_change(&table, &before, &demo, but), "owner");
+	cr_assert_eq(parse("[link]\ninterface = a-longer-name\n[channel b]\nowner = x\n"),
+		     KM_OK);
+	cr_assert_str_eq(conf_first_change(&table, &before, &demo, but), "channel");
+	cr_assert_eq(parse("[link]\ninterface = a-longer-name\n"), KM_OK);
+	cr_assert_str_eq(conf_first_change(&table, &before, &demo, but), "channel");
+}

@@ -434,6 +434,55 @@ Test(session, farewell_ends_it_and_names_the_tail)
 	rig_free(rig);
 }
 
+/* The keeper's list, of N keys; the first is KEY. */
+static void trust(struct rig *rig, const uint8_t key[32], uint32_t n)
+{
+	struct ask_answer list = {.verdict = ASK_TRUSTS, .floors = n};
+	uint64_t to;
+
+	memcpy(list.trusted[0], key, 32);
+	cr_assert_eq(ring_reserve(&rig->answers, 1, &to), KM_OK);
+	memcpy(ring_slot(&rig->answers, to), &list, sizeof(list));
+	cr_assert_eq(ring_submit(&rig->answers, 1), KM_OK);
+	rig_wait(rig, 40 * RIG_MS);
+}
+
+Test(session, a_key_that_is_trusted_no_more_ends_it)
+{
+	static const uint8_t other[32] = {1};
+	struct rig *rig = rig_new(128, 4096);
+	struct rig_tx *tx = rig_tx_new(rig, 5);
+	struct rig_frames f = {0};
+
+	announce(rig, tx);
+	rig_tx_window(tx, &f, &eight);
+	send_range(rig, &f, 0, 2);
+	trust(rig, rig->identity.pub.pk, 1);
+	trust(rig, other, ASK_TRUSTED_MAX + 1); /* no list at all */
+	cr_assert_eq(rig_messages(rig, DELIVER_SESSION_END), 0);
+	send_range(rig, &f, 2, 4);
+	cr_assert_eq(rig_arrived(rig, &eight, have), 4);
+	trust(rig, other, 1);
+	cr_assert_eq(rig_messages(rig, DELIVER_SESSION_END), 1);
+	cr_assert_eq(rig_find(rig, DELIVER_SESSION_END, 0)->msg.a, RX_SESSION_REVOKED);
+	send_range(rig, &f, 4, 6);
+	cr_assert_eq(rig_count(rig, COUNT_REFUSED_REPLAY), 2);
+	cr_assert_eq(rig_arrived(rig, &eight, have), 4);
+	/* its announce is asked about again; trusted again, it goes on */
+	rig->verdict = ASK_UNTRUSTED;
+	announce(rig, tx);
+	cr_assert_eq(rig->asked, 2);
+	rig->verdict = ASK_ACCEPTED;
+	rig_wait(rig, ASKER_REFUSED_NS + RIG_MS);
+	announce(rig, tx);
+	cr_assert_eq(rig->asked, 3);
+	rx_engine_gauges(&rig->e);
+	cr_assert_eq(rig_count(rig, COUNT_SESSIONS_LIVE), 1);
+	rig_frames_free(&f);
+	rig_tx_free(tx);
+	rig_free(rig);
+}
+
 Test(session, replaced_by_a_newer_one)
 {
 	struct rig *rig = rig_new(128, 4096);
