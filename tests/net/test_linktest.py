@@ -152,6 +152,14 @@ def clean_link(t):
 
 
 @tap.test
+def with_several_workers_configured(t):
+    """A link test has one lane of its own, whatever lanes the daemon would have."""
+    netns.require()
+    for workers in (2, 3):
+        clean(t, 1500, f"workers{workers}", *SLOW, tx={"workers": workers})
+
+
+@tap.test
 def every_lost_frame_is_named(t):
     """Random loss, bursts and disorder: rx names exactly what the emulator kept back."""
     netns.require()

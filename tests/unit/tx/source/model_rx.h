@@ -82,6 +82,7 @@ struct model_rx {
 
 	model_drop_fn *drop;
 	void *drop_ctx;
+	unsigned slow, owed; /* model_slow(); frames of it seen and not released */
 
 	struct record_heartbeat heartbeat; /* the last one */
 	unsigned heartbeats, farewells;
@@ -102,6 +103,9 @@ void model_open(struct model_rx *rx, const struct lane_plan *plan, void *index, 
 /* Rings were formatted anew for another source; what was received stays. */
 void model_reattach(struct model_rx *rx, void *index, void *slots);
 void model_close(struct model_rx *rx);
+
+/* The sender is slow in a ring (1 + its number; 0: in none): the last frame stays in it. */
+void model_slow(struct model_rx *rx, unsigned ring);
 
 /* Take what is in the rings, at most `max` frames per lane. Returns frames taken. */
 unsigned model_take(struct model_rx *rx, unsigned max);
