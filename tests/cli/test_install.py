@@ -38,10 +38,20 @@ class Release:
         os.mkdir(f"{directory}/keys")
         run("meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", self.tree,
             check=True)
+        self.merge_usr()
         self.make_keys(self.key, self.secret)
         where = {os.path.basename(p): os.path.join(w, p)
                  for w, _, names in os.walk(self.tree) for p in names}
         self.program, self.example = where["katamichi-tx"], where["rx.conf"]
+
+    def merge_usr(self):
+        """What unpacking the tree on a host does: there lib/ leads to usr/lib/, and systemd.pc
+        may say /lib/systemd/system."""
+        for name in ("bin", "sbin", "lib"):
+            if os.path.isdir(f"{self.tree}/{name}"):
+                shutil.copytree(f"{self.tree}/{name}", f"{self.tree}/usr/{name}",
+                                dirs_exist_ok=True)
+                shutil.rmtree(f"{self.tree}/{name}")
 
     @staticmethod
     def make_keys(public, secret):
@@ -203,7 +213,7 @@ def judge_engineer(tap, release):
         tap.ok(done.returncode == 65 and odd in done.stderr, f"release-manifest refuses {name}",
                done.stderr)
         os.unlink(odd)
-    os.mkdir(release.tree + "/etc")
+    os.makedirs(release.tree + "/etc", exist_ok=True)
     with open(release.tree + "/etc/rx.conf", "w", encoding="ascii"):
         pass
     os.mkdir(release.tree + "/lib")
