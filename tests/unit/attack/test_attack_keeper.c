@@ -20,6 +20,7 @@
 #include "host.h"
 #include "keeper.h"
 #include "keys.h"
+#include "keys_roll.h"
 #include "session.h"
 #include "shm.h"
 #include "stats.h"
@@ -32,7 +33,7 @@ static struct keys_sign_secret tx, stranger;
 static struct keys_box_secret box;
 static struct shm_map map;
 static struct ring questions, answers;
-static int fd_config, fd_stats, fd_ask;
+static int fd_config, fd_stats, fd_keys, fd_ask;
 
 #define SAVE(secret_, public_)                                                             \
 	(&(const struct keys_save){.secret = (secret_), .public = (public_)})
@@ -47,10 +48,25 @@ static const char *in_dir(const char *name)
 	return at;
 }
 
+static struct ask_answer get(void)
+{
+	struct ask_answer answer;
+	uint64_t slot;
+	uint32_t n;
+
+	cr_assert_eq(ring_wait(&answers, 30 * CLOCK_NS_PER_SEC), KM_OK);
+	cr_assert_eq(ring_peek(&answers, 1, &slot, &n), KM_OK);
+	memcpy(&answer, ring_slot(&answers, slot), sizeof(answer));
+	cr_assert_eq(ring_release(&answers, 1), KM_OK);
+	return answer;
+}
+
 static void start(void)
 {
-	const struct role_fd fds[] = {
-		{fd_config, RX_FD_CONFIG}, {fd_stats, RX_FD_STATS}, {fd_ask, RX_FD_ASK}};
+	const struct role_fd fds[] = {{fd_config, RX_FD_CONFIG},
+				      {fd_stats, RX_FD_STATS},
+				      {fd_ask, RX_FD_ASK},
+				      {fd_keys, RX_FD_KEYS}};
 	const struct attack_spec spec = {.name = "keeper",
 					 .main = keeper_main,
 					 .fds = fds,
@@ -74,6 +90,7 @@ static void start(void)
 	ring_set_bells(&questions, &ask_bells(map.p)->keeper, &ask_bells(map.p)->decode);
 	ring_set_bells(&answers, &ask_bells(map.p)->keeper, &ask_bells(map.p)->decode);
 	attack_start(&keeper, &spec);
+	cr_assert_eq(get().verdict, ASK_TRUSTS, "whom it trusts comes first, unasked");
 }
 
 static void set_up(void)
@@ -99,8 +116,10 @@ static void set_up(void)
 		     in_dir("rx.key"), in_dir("tx.pub"), in_dir("state"));
 	fd_config = host_seal_bytes("config", text, (size_t)n, &err);
 	fd_stats = stats_create(NULL, RX_STATS_ROLES, &err);
+	fd_keys = shm_create("keys", KEYS_ROLL_BYTES, &err);
 	fd_ask = shm_create("ask", ask_bytes(), &err);
-	cr_assert(fd_config >= 0 && fd_stats >= 0 && fd_ask >= 0, "%s", err.text);
+	cr_assert(fd_config >= 0 && fd_stats >= 0 && fd_keys >= 0 && fd_ask >= 0, "%s",
+		  err.text);
 	cr_assert_eq(shm_map(&map, fd_ask, ask_bytes(), SHM_MAP_WRITE, &err), 0);
 	start();
 }
@@ -147,19 +166,6 @@ static void put(const struct ask *ask)
 	cr_assert_eq(ring_reserve(&questions, 1, &slot), KM_OK);
 	memcpy(ring_slot(&questions, slot), ask, sizeof(*ask));
 	cr_assert_eq(ring_submit(&questions, 1), KM_OK);
-}
-
-static struct ask_answer get(void)
-{
-	struct ask_answer answer;
-	uint64_t slot;
-	uint32_t n;
-
-	cr_assert_eq(ring_wait(&answers, 30 * CLOCK_NS_PER_SEC), KM_OK);
-	cr_assert_eq(ring_peek(&answers, 1, &slot, &n), KM_OK);
-	memcpy(&answer, ring_slot(&answers, slot), sizeof(answer));
-	cr_assert_eq(ring_release(&answers, 1), KM_OK);
-	return answer;
 }
 
 static struct ask_answer asked(const struct ask *ask)

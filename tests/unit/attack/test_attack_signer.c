@@ -21,8 +21,10 @@
 #include "host.h"
 #include "ipc.h"
 #include "keys.h"
+#include "keys_roll.h"
 #include "lane.h"
 #include "session.h"
+#include "shm.h"
 #include "sign.h"
 #include "signer.h"
 #include "stats.h"
@@ -33,7 +35,7 @@ static char dir[64];
 static struct attack_role signer;
 static struct keys_sign_secret identity;
 static struct keys_box_secret box;
-static int fd_config, fd_stats, sock[2];
+static int fd_config, fd_stats, fd_keys, sock[2];
 
 #define SAVE(secret_, public_)                                                             \
 	(&(const struct keys_save){.secret = (secret_), .public = (public_)})
@@ -55,8 +57,10 @@ static void start(void)
 	km_close(&sock[0]);
 	km_close(&sock[1]);
 	cr_assert_eq(ipc_pair(sock, &err), 0);
-	const struct role_fd fds[] = {
-		{fd_config, TX_FD_CONFIG}, {fd_stats, TX_FD_STATS}, {sock[1], TX_FD_SIGN}};
+	const struct role_fd fds[] = {{fd_config, TX_FD_CONFIG},
+				      {fd_stats, TX_FD_STATS},
+				      {sock[1], TX_FD_SIGN},
+				      {fd_keys, TX_FD_KEYS}};
 	const struct attack_spec spec = {.name = "signer",
 					 .main = signer_main,
 					 .fds = fds,
@@ -92,7 +96,8 @@ static void set_up(void)
 		     in_dir("tx.key"), in_dir("rx.pub"), in_dir("state"));
 	fd_config = host_seal_bytes("config", text, (size_t)n, &err);
 	fd_stats = stats_create(NULL, TX_STATS_ROLES, &err);
-	cr_assert(fd_config >= 0 && fd_stats >= 0, "%s", err.text);
+	fd_keys = shm_create("keys", KEYS_ROLL_BYTES, &err);
+	cr_assert(fd_config >= 0 && fd_stats >= 0 && fd_keys >= 0, "%s", err.text);
 	start();
 }
 
