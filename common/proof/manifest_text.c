@@ -158,6 +158,7 @@ static void put(struct wr *wr, const char *text)
 size_t manifest_text_entry(char *out, const struct manifest_entry *e)
 {
 	char path[2 * WIRE_PATH_MAX + 1], hex[DIGEST_HEX_LEN + 1], mtime[48];
+	const char *reason = manifest_text_reason(e->reason);
 	int escaped;
 	struct wr wr;
 
@@ -188,7 +189,7 @@ size_t manifest_text_entry(char *out, const struct manifest_entry *e)
 		break;
 	case MANIFEST_WITHDRAWN:
 		put(&wr, "# withdrawn ");
-		put(&wr, manifest_text_reason(e->reason));
+		put(&wr, reason ? reason : ""); /* which no reader takes */
 		put(&wr, " ./");
 		put(&wr, path);
 		break;

@@ -24,6 +24,7 @@ static int folder_of(const char *path, struct stat *st, struct km_err *err)
 {
 	_cleanup_free_ char *real = realpath(path, NULL);
 
+	*st = (struct stat){0};
 	if (real)
 		*(strrchr(real, '/') + 1) = '\0';
 	if (!real || stat(real, st) != 0)

@@ -89,9 +89,12 @@ struct link_pcap *link_pcap_open_file(int fd, const struct intake_plan *plan,
 	struct link_pcap *link = calloc(1, sizeof(*link));
 	FILE *file = fdopen(fd, "r");
 
-	if (link == NULL || file == NULL)
+	if (link == NULL || file == NULL) {
+		if (file != NULL)
+			fclose(file);
 		return link_pcap_fail(link, err, EX_OSERR, "recorded file",
 				      "out of memory");
+	}
 	link->frame_max = plan->frame_max;
 	link->handle = pcap_fopen_offline(file, text);
 	if (link->handle == NULL) {

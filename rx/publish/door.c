@@ -115,8 +115,7 @@ static void door_say(const struct flow *flow, const struct object *o,
 	static const char *const what[] = {
 		[SCAN_REJECT] = "the scanner rejects it",
 		[SCAN_ERROR] = "the scanner failed, so it is not let through",
-		[SCAN_TIMEOUT] = "the scanner did not end in time, so it is not let "
-				 "through"};
+		[SCAN_TIMEOUT] = "not let through: the scanner did not end in time"};
 	char path[LOG_QUOTE_MAX(WIRE_PATH_MAX)], text[LOG_QUOTE_MAX(SCAN_TEXT_MAX)];
 
 	if (answer->verdict == SCAN_PASS)
