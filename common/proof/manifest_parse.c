@@ -11,6 +11,7 @@
 #include "manifest_text.h"
 #include "name.h"
 #include "record.h"
+#include "text_span.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
@@ -23,37 +24,6 @@ struct parser {
 	uint8_t *names; /* where unescaped paths go */
 	size_t names_used;
 };
-
-struct span {
-	const char *p;
-	size_t n;
-};
-
-static bool next_line(struct parser *ps, struct span *line)
-{
-	const char *at = (const char *)ps->rd.p + ps->rd.used;
-	const char *end;
-
-	ps->line++;
-	end = rd_left(&ps->rd) ? memchr(at, '\n', rd_left(&ps->rd)) : NULL;
-	if (!end)
-		return false;
-	line->p = at;
-	line->n = (size_t)(end - at);
-	rd_skip(&ps->rd, line->n + 1);
-	return true;
-}
-
-static bool strip(struct span *s, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	if (s->n < n || memcmp(s->p, prefix, n) != 0)
-		return false;
-	s->p += n;
-	s->n -= n;
-	return true;
-}
 
 /* Digits at the front of S. */
 static bool take_number(struct span *s, uint64_t *value)
@@ -96,11 +66,11 @@ static bool time_field(struct span *s, uint64_t *ns)
 	struct tm tm = {0};
 	time_t t;
 
-	if (!take_number(s, &year) || !strip(s, "-") || !take_number(s, &month) ||
-	    !strip(s, "-") || !take_number(s, &day) || !strip(s, "T") ||
-	    !take_number(s, &hour) || !strip(s, ":") || !take_number(s, &minute) ||
-	    !strip(s, ":") || !take_number(s, &second) || !strip(s, ".") ||
-	    !take_number(s, &ms) || !strip(s, "Z") || s->n)
+	if (!take_number(s, &year) || !span_strip(s, "-") || !take_number(s, &month) ||
+	    !span_strip(s, "-") || !take_number(s, &day) || !span_strip(s, "T") ||
+	    !take_number(s, &hour) || !span_strip(s, ":") || !take_number(s, &minute) ||
+	    !span_strip(s, ":") || !take_number(s, &second) || !span_strip(s, ".") ||
+	    !take_number(s, &ms) || !span_strip(s, "Z") || s->n)
 		return false;
 	if (year < 1970 || year > YEAR_MAX || month < 1 || month > 12 || day > 31 ||
 	    hour > 23 || minute > 59 || second > 59 || ms > 999)
@@ -122,7 +92,7 @@ static bool channel_field(struct span *s, struct manifest_head *h)
 {
 	uint64_t number;
 
-	if (!take_number(s, &number) || number > UINT16_MAX || !strip(s, " "))
+	if (!take_number(s, &number) || number > UINT16_MAX || !span_strip(s, " "))
 		return false;
 	h->channel = (uint16_t)number;
 	return text_field(s, h->channel_name, sizeof(h->channel_name));
@@ -137,7 +107,7 @@ static bool previous_field(const struct span *s, struct manifest_head *h)
 
 static bool objects_field(struct span *s, struct manifest_head *h)
 {
-	return take_number(s, &h->first) && strip(s, " ") && number_field(s, &h->last);
+	return take_number(s, &h->first) && span_strip(s, " ") && number_field(s, &h->last);
 }
 
 /* Line I of the head, prefix stripped. */
@@ -196,7 +166,8 @@ static bool parse_head(struct parser *ps, struct manifest_head *h)
 	size_t len, same = 0;
 
 	for (unsigned i = 0; i < KM_COUNT(prefix); i++) {
-		if (!next_line(ps, &s) || !strip(&s, prefix[i]) || !head_line(i, &s, h))
+		if (!span_line(&ps->rd, &ps->line, &s) || !span_strip(&s, prefix[i]) ||
+		    !head_line(i, &s, h))
 			return false;
 	}
 	if (!manifest_text_head_ok(h))
@@ -238,13 +209,13 @@ static bool tree_line(struct parser *ps, struct span s, struct manifest_entry *e
 	s.p += path.n;
 	s.n = tail;
 	e->kind = MANIFEST_TREE;
-	return strip(&s, mid) && digest_from_hex(e->digest, s.p, s.n) == KM_OK &&
+	return span_strip(&s, mid) && digest_from_hex(e->digest, s.p, s.n) == KM_OK &&
 	       take_path(ps, e, &path, 1);
 }
 
 static bool flat_line(struct parser *ps, struct span s, struct manifest_entry *e)
 {
-	int escaped = strip(&s, "\\");
+	int escaped = span_strip(&s, "\\");
 
 	e->kind = MANIFEST_FLAT;
 	if (s.n < DIGEST_HEX_LEN ||
@@ -252,26 +223,26 @@ static bool flat_line(struct parser *ps, struct span s, struct manifest_entry *e
 		return false;
 	s.p += DIGEST_HEX_LEN;
 	s.n -= DIGEST_HEX_LEN;
-	return strip(&s, "  ./") && take_path(ps, e, &s, escaped);
+	return span_strip(&s, "  ./") && take_path(ps, e, &s, escaped);
 }
 
 static bool object_line(struct parser *ps, struct span s, struct manifest_entry *e)
 {
-	if (strip(&s, "# dir ./")) {
+	if (span_strip(&s, "# dir ./")) {
 		e->kind = MANIFEST_DIR;
 		return take_path(ps, e, &s, 1);
 	}
-	if (strip(&s, "# withdrawn ")) {
+	if (span_strip(&s, "# withdrawn ")) {
 		e->kind = MANIFEST_WITHDRAWN;
-		if (strip(&s, "changed ./"))
+		if (span_strip(&s, "changed ./"))
 			e->reason = RECORD_WITHDRAWN_CHANGED;
-		else if (strip(&s, "gone ./"))
+		else if (span_strip(&s, "gone ./"))
 			e->reason = RECORD_WITHDRAWN_GONE;
 		else
 			return false;
 		return take_path(ps, e, &s, 1);
 	}
-	if (strip(&s, "SHA256-TREE-1M (./"))
+	if (span_strip(&s, "SHA256-TREE-1M (./"))
 		return tree_line(ps, s, e);
 	return flat_line(ps, s, e);
 }
@@ -280,7 +251,7 @@ static bool mtime_line(struct span s, struct manifest_entry *e)
 {
 	uint64_t seconds, ns;
 
-	if (!take_number(&s, &seconds) || seconds > INT64_MAX || !strip(&s, ".") ||
+	if (!take_number(&s, &seconds) || seconds > INT64_MAX || !span_strip(&s, ".") ||
 	    !number_field(&s, &ns) || ns >= NS_PER_S)
 		return false;
 	e->mtime_s = (int64_t)seconds;
@@ -295,9 +266,10 @@ static bool parse_entry(struct parser *ps, struct manifest_entry *e)
 	struct span s;
 
 	memset(e, 0, sizeof(*e));
-	if (!next_line(ps, &s))
+	if (!span_line(&ps->rd, &ps->line, &s))
 		return false;
-	if (strip(&s, "# mtime ") && (!mtime_line(s, e) || !next_line(ps, &s)))
+	if (span_strip(&s, "# mtime ") &&
+	    (!mtime_line(s, e) || !span_line(&ps->rd, &ps->line, &s)))
 		return false;
 	if (!object_line(ps, s, e) || !manifest_text_entry_ok(e))
 		return false;

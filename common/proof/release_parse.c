@@ -6,6 +6,7 @@
 
 #include "cursor.h"
 #include "release.h"
+#include "text_span.h"
 
 #define MODE_DIGITS 4u
 #define COMPONENT_MAX 255u
@@ -15,36 +16,6 @@ struct parser {
 	unsigned line;
 	unsigned cap; /* entries that there is room for */
 };
-
-struct span {
-	const char *p;
-	size_t n;
-};
-
-static bool next_line(struct parser *ps, struct span *line)
-{
-	const char *at = (const char *)ps->rd.p + ps->rd.used;
-	const char *end = rd_left(&ps->rd) ? memchr(at, '\n', rd_left(&ps->rd)) : NULL;
-
-	ps->line++;
-	if (!end)
-		return false;
-	line->p = at;
-	line->n = (size_t)(end - at);
-	rd_skip(&ps->rd, line->n + 1);
-	return true;
-}
-
-static bool strip(struct span *s, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	if (s->n < n || memcmp(s->p, prefix, n) != 0)
-		return false;
-	s->p += n;
-	s->n -= n;
-	return true;
-}
 
 /* All of S, printable and without blanks. */
 static bool word_field(const struct span *s, char out[RELEASE_WORD_MAX + 1])
@@ -104,7 +75,7 @@ static bool path_field(struct span *s, char out[RELEASE_PATH_MAX + 1])
 {
 	size_t start = 0;
 
-	if (!strip(s, "./") || s->n == 0 || s->n > RELEASE_PATH_MAX)
+	if (!span_strip(s, "./") || s->n == 0 || s->n > RELEASE_PATH_MAX)
 		return false;
 	for (size_t i = 0; i <= s->n; i++) {
 		if (i < s->n && s->p[i] != '/') {
@@ -146,23 +117,24 @@ static bool head(struct parser *ps, struct release *r)
 {
 	struct span s;
 
-	return next_line(ps, &s) && strip(&s, "# katamichi release manifest 1") &&
-	       s.n == 0 && next_line(ps, &s) && strip(&s, "# version: ") &&
-	       word_field(&s, r->version) && next_line(ps, &s) &&
-	       strip(&s, "# created: ") && word_field(&s, r->created) &&
-	       next_line(ps, &s) && strip(&s, "# verify: ");
+	return span_line(&ps->rd, &ps->line, &s) &&
+	       span_strip(&s, "# katamichi release manifest 1") && s.n == 0 &&
+	       span_line(&ps->rd, &ps->line, &s) && span_strip(&s, "# version: ") &&
+	       word_field(&s, r->version) && span_line(&ps->rd, &ps->line, &s) &&
+	       span_strip(&s, "# created: ") && word_field(&s, r->created) &&
+	       span_line(&ps->rd, &ps->line, &s) && span_strip(&s, "# verify: ");
 }
 
 /* The two lines of a file; the first is in S, what marks it stripped. */
 static bool file_lines(struct parser *ps, struct span *s, struct release_entry *e)
 {
-	if (!take_mode(s, &e->mode) || !strip(s, " ") || !size_field(s, &e->size) ||
-	    !next_line(ps, s) || s->n < DIGEST_HEX_LEN ||
+	if (!take_mode(s, &e->mode) || !span_strip(s, " ") || !size_field(s, &e->size) ||
+	    !span_line(&ps->rd, &ps->line, s) || s->n < DIGEST_HEX_LEN ||
 	    digest_from_hex(e->digest, s->p, DIGEST_HEX_LEN) != KM_OK)
 		return false;
 	s->p += DIGEST_HEX_LEN;
 	s->n -= DIGEST_HEX_LEN;
-	return strip(s, "  ") && path_field(s, e->path);
+	return span_strip(s, "  ") && path_field(s, e->path);
 }
 
 static enum km_rc entry(struct parser *ps, struct release *r)
@@ -174,14 +146,14 @@ static enum km_rc entry(struct parser *ps, struct release *r)
 
 	if (rc != KM_OK)
 		return rc;
-	if (!next_line(ps, &s))
+	if (!span_line(&ps->rd, &ps->line, &s))
 		return KM_ERR_MALFORMED;
-	if (strip(&s, "# directory ")) {
-		if (r->files || !take_mode(&s, &e->mode) || !strip(&s, " ") ||
+	if (span_strip(&s, "# directory ")) {
+		if (r->files || !take_mode(&s, &e->mode) || !span_strip(&s, " ") ||
 		    !path_field(&s, e->path))
 			return KM_ERR_MALFORMED;
 		count = &r->directories;
-	} else if (!strip(&s, "# file ") || !file_lines(ps, &s, e)) {
+	} else if (!span_strip(&s, "# file ") || !file_lines(ps, &s, e)) {
 		return KM_ERR_MALFORMED;
 	}
 	if (*count && strcmp(e[-1].path, e->path) >= 0)
