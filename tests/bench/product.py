@@ -21,6 +21,7 @@ from harness.diode import Diode, accounted
 from harness.procs import Died
 
 import setting
+from ballast import Ballast
 from watching import Claim
 
 RING = "256 MiB"  # what waits here while a shared machine pauses is not lost
@@ -106,18 +107,20 @@ class Product:
         name = f"{self.count:04d}-{os.path.basename(staged)}"
         files = listing(staged)
         want = sum(file.size for file in files)
+        ballast = Ballast(want)
         before = self._before()
         roles = self.cpu()
         claim = Claim([staged, *folders(staged)] if os.path.isdir(staged)
                       else [self.diode.spool(channel)])
         target = os.path.join(self.diode.spool(channel), name)
         wire = stats.counters(self.path.tx)["tx_bytes"]
-        os.rename(staged, target)
         note = None
-        try:
-            self._wait(files, name, channel, before, want)
-        except Died as error:
-            note = str(error).split("\n", 1)[0]
+        with ballast:
+            os.rename(staged, target)
+            try:
+                self._wait(files, name, channel, before, want)
+            except Died as error:
+                note = str(error).split("\n", 1)[0]
         claim.close()
         wire = stats.counters(self.path.tx)["tx_bytes"] - wire
         cpu = {role: value - roles.get(role, 0) for role, value in self.cpu().items()}
