@@ -119,8 +119,10 @@ def _run(function):
             t.failures.append("the test checked nothing")
     except Skip as skip:
         reason = str(skip)
-    except Failed:
-        pass
+    except Failed as failed:
+        # require() has noted what it was; who raises it by himself says it here
+        if str(failed) or not t.failures:
+            t.failures.append(str(failed) or "the test could not go on")
     except Exception:
         t.failures.append(traceback.format_exc())
     passed = not t.failures
