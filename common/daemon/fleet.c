@@ -46,7 +46,7 @@ static void fleet_catch_signals(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
-/* Trying again would only fail again: the human has to do something first. */
+/* Of a set-up: trying again would only fail again, the human has to do something first. */
 static bool fleet_is_final(int code)
 {
 	return code == EX_USAGE || code == EX_NOPERM || code == EX_CONFIG;
@@ -235,14 +235,7 @@ static void fleet_handle_end(struct fleet *f, size_t i)
 			fleet_end(f, exit.signalled ? EX_SOFTWARE : exit.number);
 		return;
 	}
-	if (!exit.signalled && fleet_is_final(exit.number)) {
-		log_event(EVENT_DAEMON_FAILED,
-			  "role %s says that trying again is pointless "
-			  "exit=%d",
-			  f->plan->roles[i].name, exit.number);
-		fleet_end(f, exit.number);
-		return;
-	}
+	/* whatever its code says: who broke into it must not end the daemon by one word */
 	fleet_note_death(f, i, exit.signalled,
 			 !exit.signalled && exit.number == EX_PROTOCOL);
 }

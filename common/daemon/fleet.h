@@ -5,9 +5,9 @@
  *
  * Built on role.h (one role) and supervise.h (when and how often). What a role is, which
  * descriptors it gets and who depends on whom is the daemon's: a table of struct fleet_role
- * and three functions. Never gives up on a role by itself, except when it says by its exit
- * code that trying again cannot help: EX_USAGE, EX_NOPERM, EX_CONFIG end the daemon with
- * that code.
+ * and three functions. Never gives up on a role that has been at work, whatever its exit code:
+ * it may have been broken into. Only a set-up, before a role is ready, says by EX_USAGE, EX_NOPERM
+ * or EX_CONFIG that trying again cannot help, and ends the daemon with that code.
  *
  * A role that hangs is killed, and then started again like any that died: every role counts
  * rounds of its loop (role_beat_in()), and one whose count has not moved for FLEET_HUNG_NS, or for
@@ -90,7 +90,7 @@ struct fleet {
 };
 
 /*
- * Runs until a signal (SIGTERM, SIGINT) asks to stop, tick says so or a role makes it
+ * Runs until a signal (SIGTERM, SIGINT) asks to stop, tick says so or a role's set-up makes it
  * pointless. Returns the daemon's exit code. Everything is stopped when it returns.
  */
 KM_MUST_CHECK int fleet_run(struct fleet *fleet, const struct fleet_plan *plan);

@@ -2,7 +2,7 @@
 /*
  * km-killat: SIGKILL a process at one point of its work, not at one moment of the clock.
  *
- *   km-killat PID CALL entry|exit [count=N] [on=TEXT] [in=TEXT] [steps=N] [ms=N]
+ *   km-killat PID CALL entry|exit [count=N] [on=TEXT] [in=TEXT] [steps=N] [code=N] [ms=N]
  *
  * Every thread of PID is traced until one of them makes the N-th system call CALL. `entry`
  * kills before the kernel has done it, `exit` after it was done with success. on=TEXT counts
@@ -13,6 +13,9 @@
  * computes there. Where it comes to its next system call before that, the next CALL is tried.
  * No clock is in this, so a busy machine changes nothing.
  *
+ * With code=N (at entry) the process is not killed but ends itself: the call becomes an
+ * exit_group(N), which is what a process that was broken into can always do.
+ *
  * Prints one line of what was hit. Exit codes: 0 killed as aimed; 3 not within `ms`
  * milliseconds (default 3,000): let go unharmed; 4 the process ended by itself; 64 usage;
  * 69 another error; 77 tracing is not permitted here.
@@ -20,6 +23,7 @@
  * A test tool: needs CAP_SYS_PTRACE (roles are not dumpable), Linux >= 5.3.
  */
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -31,6 +35,8 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <time.h>
@@ -69,6 +75,7 @@ struct aim {
 	bool at_exit;
 	uint64_t count;
 	const char *on, *in;
+	int code; /* -1: it is killed */
 	uint64_t steps;
 	uint64_t limit_ns;
 };
@@ -215,9 +222,35 @@ static bool find_mapping(struct hunt *h)
 	return h->to != 0;
 }
 
+/* The thread stands at the entry of a call: it makes another one. */
+static void make_exit(pid_t tid, int code)
+{
+	struct user_regs_struct regs;
+	struct iovec set = {.iov_base = &regs, .iov_len = sizeof(regs)};
+
+	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &set) != 0)
+		die("PTRACE_GETREGSET");
+#if defined(__x86_64__)
+	regs.orig_rax = SYS_exit_group;
+	regs.rdi = (unsigned int)code;
+#elif defined(__aarch64__)
+	int number = SYS_exit_group;
+	struct iovec call = {.iov_base = &number, .iov_len = sizeof(number)};
+
+	regs.regs[0] = (unsigned int)code;
+	if (ptrace(PTRACE_SETREGSET, tid, (void *)NT_ARM_SYSTEM_CALL, &call) != 0)
+		die("PTRACE_SETREGSET");
+#endif
+	if (ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &set) != 0 ||
+	    ptrace(PTRACE_CONT, tid, NULL, NULL) != 0)
+		die("PTRACE_SETREGSET");
+}
+
 static void hit(struct hunt *h, pid_t tid)
 {
-	if (kill(h->aim.pid, SIGKILL) != 0)
+	if (h->aim.code >= 0)
+		make_exit(tid, h->aim.code);
+	else if (kill(h->aim.pid, SIGKILL) != 0)
 		die("kill");
 	h->hit = true;
 	printf("killed at %s of %s thread=%d steps=%" PRIu64 "\n",
@@ -374,6 +407,8 @@ static bool take_option(struct aim *aim, const char *text)
 		aim->in = value + 1;
 	else if (len == 5 && strncmp(text, "steps", 5) == 0 && number > 0)
 		aim->steps = number;
+	else if (len == 4 && strncmp(text, "code", 4) == 0 && number < 256)
+		aim->code = (int)number;
 	else if (len == 2 && strncmp(text, "ms", 2) == 0 && number > 0)
 		aim->limit_ns = number * 1000000;
 	else
@@ -383,7 +418,8 @@ static bool take_option(struct aim *aim, const char *text)
 
 static bool take_arguments(struct aim *aim, int argc, char **argv)
 {
-	*aim = (struct aim){.count = 1, .limit_ns = UINT64_C(3000000000), .steps = 1};
+	*aim = (struct aim){
+		.count = 1, .limit_ns = UINT64_C(3000000000), .steps = 1, .code = -1};
 	if (argc < 4 || (aim->pid = (pid_t)strtol(argv[1], NULL, 10)) <= 1)
 		return false;
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
@@ -398,7 +434,7 @@ static bool take_arguments(struct aim *aim, int argc, char **argv)
 	for (int i = 4; i < argc; i++)
 		if (!take_option(aim, argv[i]))
 			return false;
-	return aim->at_exit || !aim->in;
+	return aim->at_exit ? aim->code < 0 : !aim->in;
 }
 
 int main(int argc, char **argv)
@@ -408,7 +444,7 @@ int main(int argc, char **argv)
 
 	if (!take_arguments(&h.aim, argc, argv)) {
 		fputs("usage: km-killat PID CALL entry|exit [count=N] [on=TEXT] [in=TEXT] "
-		      "[steps=N] [ms=N]\n",
+		      "[steps=N] [code=N] [ms=N]\n",
 		      stderr);
 		return EX_USAGE;
 	}

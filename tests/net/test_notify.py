@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """What the daemons tell their service manager, which the test plays: ready once all roles are
 caged and work, well as long as they are, stopping; and what becomes of a role, or of a
-supervisor, that stands still. The manager's socket is a file: a message that is missing is
+supervisor, that stands still, or of a role that says by its exit code that all is over. The manager's socket is a file: a message that is missing is
 waited for, none is expected by a certain time."""
 
 import os
@@ -16,12 +16,18 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from harness import netns, tap  # noqa: E402
+from harness.aim import Aim, strike  # noqa: E402
 from harness.diode import Diode  # noqa: E402
+from harness.emu import Emulator  # noqa: E402
+from harness.producer import Producer, wait_all  # noqa: E402
 
 SECONDS = 60
 # A role is taken for hung after half of it: long enough for one that only waits for a processor.
 WATCHDOG_USEC = 24000000
 HUNG = {"rx": "publish", "tx": "sender"}  # roles that are stopped
+# By these exit codes a daemon asks not to be started again; as they come from roles at work.
+LAST_WORDS = {"rx": (("keeper", 77), ("decode", 64), ("publish", 78)),
+              "tx": (("signer", 78), ("sender", 77), ("source", 64))}
 
 
 class Manager:
@@ -162,6 +168,35 @@ def not_ready_before_the_last_role_is(t):
         t.check(" role.start role source " in process.output(), "roles had started")
         t.equal([text for text in manager.drain() if "READY" in text], [], "never ready")
         manager.close()
+
+
+@tap.test
+def no_exit_code_ends_the_daemon(t):
+    """Every role, broken into, says at work what only a set-up may say."""
+    netns.require()
+    rng = tap.rng("words")
+    with netns.Path(mtu=9000) as path, Diode(path, t.dir) as diode, Emulator(path, t.dir):
+        diode.roles_may_die = True
+        producer = Producer(diode, rng)
+        managers = {side: Manager(t.dir, side) for side in LAST_WORDS}
+        for side, words in LAST_WORDS.items():
+            manager = managers[side]
+            process = start(diode, side, manager)
+            manager.wait("^READY=1$")
+            for role, code in words:
+                said = strike(process.role_pid(role), Aim(role, "recvmsg", "entry",
+                                                          f"code={code}"))
+                t.require(said, f"{side} {role}: exits at work")
+                process.wait_line(rf"role\.died role {role} died pid=\d+ exit={code}$", SECONDS)
+                manager.wait(rf"^STATUS=down: .*\b{role}\b")
+                manager.wait("^STATUS=all roles are at work$")
+            t.check("daemon.failed" not in process.output(), f"{side}: nobody gave up")
+        producer.put(b"after", b"after")
+        wait_all(diode, producer, SECONDS)
+        t.equal(producer.judge(diode.tree()), [], "published tree")
+        diode.stop()
+        for manager in managers.values():
+            manager.close()
 
 
 @tap.test

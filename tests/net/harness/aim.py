@@ -18,7 +18,7 @@ class Aim:
     call      system call
     when      entry (it will not be done), exit (it was done)
     options   on=TEXT: its descriptor's path has TEXT in it; in=LIBRARY: while the process
-              computes there behind the call
+              computes there behind the call; code=N: it is not killed, it exits with N
     fresh     a process does it only when it begins"""
 
     def __init__(self, role, call, when, *options, fresh=False):
