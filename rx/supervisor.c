@@ -119,6 +119,7 @@ static int spawn_scan(void *ctx, struct role_child *child, struct km_err *err)
 	const char *const args[] = {"--mtu", s->mtu_text};
 	const struct role_fd fds[] = {
 		{s->fd_config, RX_FD_CONFIG},
+		{s->fd_stats, RX_FD_STATS},
 		{s->scan[1], RX_FD_SCAN},
 	};
 	const struct role_spec spec = {
@@ -551,8 +552,7 @@ int rx_supervisor_run(const struct rx_config *config, const char *path, const ch
 {
 	static const struct fleet_role roles[ROLE_COUNT] = {
 		[ROLE_KEEPER] = {"keeper", 0, spawn_keeper, RX_STATS_KEEPER},
-		/* counts nothing; what hangs there are programs, which have a limit */
-		[ROLE_SCAN] = {"scan", 0, spawn_scan, RX_STATS_ROLES},
+		[ROLE_SCAN] = {"scan", 0, spawn_scan, RX_STATS_SCAN},
 		[ROLE_PUBLISH] = {"publish", 0, spawn_publish, RX_STATS_PUBLISH},
 		[ROLE_SINK] = {"sink", 0, spawn_sink, RX_STATS_SINK},
 		[ROLE_CAPTURE] = {"capture", 0, spawn_capture, RX_STATS_CAPTURE},

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "deliver.h"
@@ -14,6 +15,7 @@
 #include "scan.h"
 #include "scan_cage.h"
 #include "scan_run.h"
+#include "stats.h"
 
 /* As many as publish may ask for at once; beyond it the socket is not read. */
 #define SCAN_RUNS (WIRE_CHANNELS_MAX * SCAN_JOBS_MAX)
@@ -29,6 +31,7 @@
 struct scan {
 	struct rx_config config;
 	struct cage cage;
+	struct stats_map stats_map;
 	struct rx_scan_words words[WIRE_CHANNELS_MAX]; /* as config.channel[] */
 	struct scan_run run[SCAN_RUNS];
 	unsigned used; /* slots from here on are free */
@@ -56,6 +59,19 @@ static int split_commands(struct scan *s, struct km_err *err)
 	return 0;
 }
 
+/* Nothing is counted there, but a beat tells a loop that goes round from one that hangs. */
+static int claim(struct scan *s, struct role_ctx *ctx, struct km_err *err)
+{
+	struct stats_writer none;
+
+	if (stats_map_rw(&s->stats_map, RX_FD_STATS, err) != 0 ||
+	    stats_claim(&s->stats_map, &none, RX_STATS_SCAN, "scan", NULL, 0, err) != 0)
+		return -1;
+	role_beat_in(ctx, stats_beat_cell(&s->stats_map, RX_STATS_SCAN));
+	(void)close(RX_FD_STATS); /* a program at work has no use for it */
+	return 0;
+}
+
 static int set_up(struct scan *s, struct role_ctx *ctx, struct km_err *err)
 {
 	const struct rlimit files = {SCAN_DESCRIPTORS, SCAN_DESCRIPTORS};
@@ -64,7 +80,7 @@ static int set_up(struct scan *s, struct role_ctx *ctx, struct km_err *err)
 	char extra[64];
 
 	if (rx_config_for_role(&s->config, RX_FD_CONFIG, ctx->argc, ctx->argv, err) != 0 ||
-	    split_commands(s, err) != 0)
+	    split_commands(s, err) != 0 || claim(s, ctx, err) != 0)
 		return -1;
 	/* fewer than that only where the host allows no more: then fork fails, and is told */
 	if (getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_max >= files.rlim_cur)

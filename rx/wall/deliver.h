@@ -134,7 +134,8 @@ enum deliver_stats_block {
 	RX_STATS_PUBLISH = 4,
 	RX_STATS_SINK = 5,
 	RX_STATS_LIVE = 6, /* decode's too: what it counts of each live channel */
-	RX_STATS_ROLES = 7,
+	RX_STATS_SCAN = 7, /* beats, and nothing counted */
+	RX_STATS_ROLES = 8,
 };
 
 #endif
