@@ -111,7 +111,7 @@ static void read_sender(const struct rx_config *config, struct sender *sender)
 	size_t len;
 
 	memset(sender, 0, sizeof(*sender));
-	(void)snprintf(path, sizeof(path), "%s/link", config->state_dir);
+	(void)snprintf(path, sizeof(path), "%s/publish/link", config->state_dir);
 	if (fileio_read_all(AT_FDCWD, path, 4096, &text, &len, NULL) != 0 ||
 	    sscanf((const char *)text, "state=%15[a-z] unknown_since_ns=%" SCNu64,
 		   sender->state, &sender->unknown_since_ns) != 2)

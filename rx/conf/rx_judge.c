@@ -145,9 +145,8 @@ static void judge_channel(const struct rx_raw *raw, struct conf_report *report, 
 		conf_report_add(report, raw, "channel", i, NULL,
 				"a channel's name is made of letters, digits, '-', '_' and "
 				"'.', and does not begin with '.': it names a directory");
-	/* its directory would be that of another role, or another file */
-	if (strcmp(c->name, "keeper") == 0 || strcmp(c->name, "link") == 0 ||
-	    strncmp(c->name, "losses", 6) == 0)
+	/* its directory would be that of a role */
+	if (strcmp(c->name, "keeper") == 0 || strcmp(c->name, "publish") == 0)
 		conf_report_add(report, raw, "channel", i, NULL,
 				"is a name of the daemon's own below state_dir: take "
 				"another one");

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "manifests.h"
 #include "ticket.h"
+#include "voice.h"
 
 /* Holes of one object printed one by one; its tickets list all of them. */
 #define MISSING_HOLES_SHOWN 20u
@@ -354,7 +355,7 @@ static void missing_link(struct missing *m, int state_dir)
 	struct km_err ignored = KM_ERR_INIT;
 	size_t len;
 
-	if (fileio_read_all(state_dir, "link", 4096, &text, &len, &ignored) == 0)
+	if (fileio_read_all(state_dir, VOICE_DIR "/link", 4096, &text, &len, &ignored) == 0)
 		fprintf(m->out, "link %s", (const char *)text);
 }
 

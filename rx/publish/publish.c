@@ -178,7 +178,7 @@ struct publish *publish_open(const struct publish_setup *setup, struct km_err *e
 	}
 	p->config = setup->config;
 	p->state_dir = -1;
-	p->shared.voice.losses = -1;
+	p->shared.voice.dir = p->shared.voice.losses = -1;
 	if (publish_load_keys(p, err) != 0 ||
 	    publish_open_state(p, setup->stats, err) != 0 || object_stage_make(err) != 0 ||
 	    publish_open_flows(p, err) != 0 || publish_open_ring(p, setup, err) != 0 ||

@@ -4,8 +4,10 @@
 #include <fcntl.h>
 
 #include "deliver.h"
+#include "fileio.h"
+#include "voice.h"
 
-/* Files below the channels' roots and the state directory, in all its threads; no socket but scan's. */
+/* Files below the channels' roots and its part of the state directory, in all its threads; no socket but scan's. */
 static const struct cage_call publish_calls[] = {
 	CAGE_ANY(openat),
 	CAGE_ANY(openat2),
@@ -44,6 +46,34 @@ static const struct cage_call publish_calls[] = {
 	CAGE_FD(recvmsg, RX_FD_SCAN),
 };
 
+static int make_dir(int state_dir, const char *name, struct km_err *err)
+{
+	_cleanup_close_ int dir = fileio_mkdir_beneath(state_dir, name, 0750, err);
+
+	return dir < 0 ? -1 : 0;
+}
+
+int publish_cage_make_dirs(const struct rx_config *config, struct km_err *err)
+{
+	_cleanup_close_ int state_dir =
+		open(config->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc;
+
+	if (state_dir < 0)
+		return km_err_set_errno(err, EX_CANTCREAT,
+					"state_dir %s: make it and give it to our user",
+					config->state_dir);
+	rc = make_dir(state_dir, VOICE_DIR, err);
+	for (unsigned i = 0; rc == 0 && i < config->channels; i++)
+		rc = make_dir(state_dir, config->channel[i].name, err);
+	if (rc != 0)
+		return km_err_prefix(err,
+				     "state_dir %s (it and what is in it must belong to "
+				     "publish's user)",
+				     config->state_dir);
+	return 0;
+}
+
 void publish_cage(struct cage *cage, const struct rx_config *config)
 {
 	*cage = (struct cage){
@@ -52,13 +82,18 @@ void publish_cage(struct cage *cage, const struct rx_config *config)
 		.opens = true,
 		.permissive = config->permissive,
 	};
-	cage_add_path(cage, CAGE_TREE, "%s", config->state_dir);
+	/* the keeper's directory beside its own is only seen, not opened */
+	cage_add_path(cage, CAGE_LIST, "%s", config->state_dir);
+	cage_add_path(cage, CAGE_TREE, "%s/" VOICE_DIR, config->state_dir);
 	/* what is on disk since this boot is told from what outlived a power cut */
 	cage_add_path(cage, CAGE_READ, "/proc/sys/kernel/random/boot_id");
 	for (unsigned i = 0; i < config->trusted; i++)
 		cage_add_path(cage, CAGE_READ, "%s", config->trust[i]);
 	for (unsigned i = 0; i < config->retired_count; i++)
 		cage_add_path(cage, CAGE_READ, "%s", config->retired[i]);
-	for (unsigned i = 0; i < config->channels; i++)
+	for (unsigned i = 0; i < config->channels; i++) {
+		cage_add_path(cage, CAGE_TREE, "%s/%s", config->state_dir,
+			      config->channel[i].name);
 		cage_add_path(cage, CAGE_TREE, "%s", config->channel[i].root);
+	}
 }

@@ -119,7 +119,7 @@ int publish_main(struct role_ctx *ctx)
 	setup.stats = &fds.stats;
 	setup.scan = RX_FD_SCAN;
 	publish_cage(&cage, &config);
-	if (role_cage(ctx, &cage, &err) != 0)
+	if (publish_cage_make_dirs(&config, &err) != 0 || role_cage(ctx, &cage, &err) != 0)
 		goto fail;
 	publish = publish_open(&setup, &err);
 	if (!publish)

@@ -28,8 +28,8 @@ static int voice_open_losses(struct voice *v, struct km_err *err)
 {
 	struct stat st;
 
-	v->losses = fileio_open_beneath(v->state_dir, VOICE_LOSSES,
-					O_WRONLY | O_CREAT | O_APPEND, 0640);
+	v->losses = fileio_open_beneath(v->dir, VOICE_LOSSES, O_WRONLY | O_CREAT | O_APPEND,
+					0640);
 	if (v->losses < 0 || fstat(v->losses, &st) != 0)
 		return km_err_set_errno(err, EX_CANTCREAT, "losses: cannot open");
 	v->losses_len = (uint64_t)st.st_size;
@@ -39,8 +39,7 @@ static int voice_open_losses(struct voice *v, struct km_err *err)
 int voice_init(struct voice *v, struct stats_map *map, int state_dir, uint64_t summary_ns,
 	       struct km_err *err)
 {
-	*v = (struct voice){
-		.map = map, .state_dir = state_dir, .losses = -1, .summary_ns = summary_ns};
+	*v = (struct voice){.map = map, .dir = -1, .losses = -1, .summary_ns = summary_ns};
 	v->last_summary_ns = clock_mono_ns();
 	v->next_summary_ns =
 		summary_ns ? clock_add(v->last_summary_ns, summary_ns) : CLOCK_NEVER;
@@ -54,12 +53,14 @@ int voice_init(struct voice *v, struct stats_map *map, int state_dir, uint64_t s
 	for (unsigned i = 0; i < VOICE_COUNT; i++)
 		v->count[i] = stats_get(&v->writer, i);
 	v->last_bytes = v->count[VOICE_BYTES_PUBLISHED];
-	return voice_open_losses(v, err);
+	v->dir = fileio_mkdir_beneath(state_dir, VOICE_DIR, 0750, err);
+	return v->dir < 0 ? -1 : voice_open_losses(v, err);
 }
 
 void voice_free(struct voice *v)
 {
 	km_close(&v->losses);
+	km_close(&v->dir);
 	free(v->lost);
 	v->lost = NULL;
 }
@@ -425,7 +426,7 @@ static void voice_write_losses(struct voice *v)
 	v->lost_len = 0;
 	if (v->losses_len < VOICE_LOSSES_MAX)
 		return;
-	if (renameat(v->state_dir, VOICE_LOSSES, v->state_dir, VOICE_LOSSES_OLD) == 0) {
+	if (renameat(v->dir, VOICE_LOSSES, v->dir, VOICE_LOSSES_OLD) == 0) {
 		struct km_err ignored = KM_ERR_INIT;
 
 		km_close(&v->losses);
@@ -444,8 +445,7 @@ static void voice_write_link(struct voice *v)
 			 state[v->count[VOICE_LINK_STATE] & 3],
 			 v->count[VOICE_UNKNOWN_SINCE], v->session, v->epoch);
 
-	if (fileio_write_atomic(v->state_dir, VOICE_LINK, text, (size_t)n, 0640,
-				&ignored) == 0)
+	if (fileio_write_atomic(v->dir, VOICE_LINK, text, (size_t)n, 0640, &ignored) == 0)
 		v->link_changed = false;
 }
 
@@ -457,7 +457,7 @@ void voice_flush(struct voice *v)
 		voice_announce(v, i, 0);
 	if (v->lost_len > 0)
 		voice_write_losses(v);
-	if (v->link_changed && v->state_dir >= 0)
+	if (v->link_changed && v->dir >= 0)
 		voice_write_link(v);
 }
 

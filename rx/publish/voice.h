@@ -5,8 +5,8 @@
  * is known of the sender, and the summary line. Names from outside only through
  * log_quote().
  *
- * STATE/link says in one line what is known of the sender now; STATE/losses has one line
- * per lost range of frames, complete where the log is limited in rate.
+ * STATE/publish/link says in one line what is known of the sender now; STATE/publish/losses
+ * has one line per lost range of frames, complete where the log is limited in rate.
  *
  * rx publish; one thread.
  */
@@ -67,13 +67,16 @@ enum voice_link {
 	VOICE_LINK_UNKNOWN = 3,	 /* it vanished: unknown since unknown_since_ns */
 };
 
+/* Below state_dir, where no channel has this name. */
+#define VOICE_DIR "publish"
+
 struct voice {
 	uint64_t count[VOICE_COUNT];
 	struct stats_map *map;		/* NULL = none */
 	const struct rx_config *config; /* names of channels; the caller sets it */
 	struct stats_writer writer;	/* no entries = none */
-	int state_dir;			/* STATE, borrowed; -1 = none */
-	int losses;			/* STATE/losses */
+	int dir;			/* STATE/publish; -1 = none */
+	int losses;			/* file in it */
 	uint64_t losses_len;
 	char *lost; /* lines not yet written */
 	size_t lost_len;
@@ -85,7 +88,8 @@ struct voice {
 	bool link_changed;
 };
 
-/* Claims the block of publish in the page when map is not NULL; opens STATE/losses. */
+/* Claims the block of publish in the page when map is not NULL; makes STATE/publish and
+ * opens what is in it; STATE is borrowed for the call. */
 KM_MUST_CHECK int voice_init(struct voice *v, struct stats_map *map, int state_dir,
 			     uint64_t summary_ns, struct km_err *err);
 void voice_free(struct voice *v);

@@ -81,6 +81,22 @@ static long rename_out(const struct target *t)
 	return syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, place_path(t, "/out"));
 }
 
+static const char *neighbour(const struct target *t)
+{
+	return t->neighbour ? t->neighbour : place_path(t, "/file");
+}
+
+/* A file of ours, such as an older one of the neighbour's, in place of what it keeps. */
+static long replace_neighbour(const struct target *t)
+{
+	static char from[sizeof(path)];
+
+	if (t->spool_dir >= 0)
+		return syscall(SYS_renameat, t->spool_dir, "mine", AT_FDCWD, neighbour(t));
+	memcpy(from, place_path(t, "/file"), sizeof(from));
+	return syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, neighbour(t));
+}
+
 /* ---- files ---- */
 
 TRY(open_read, syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY))
@@ -105,8 +121,9 @@ static int try_openat2(const struct target *t)
 										   : 0;
 }
 
-TRY(open_neighbour, syscall(SYS_openat, AT_FDCWD,
-			    t->neighbour ? t->neighbour : place_path(t, "/file"), O_RDWR))
+TRY(open_neighbour, syscall(SYS_openat, AT_FDCWD, neighbour(t), O_RDWR))
+TRY(replace_neighbour, replace_neighbour(t))
+TRY(remove_neighbour, syscall(SYS_unlinkat, AT_FDCWD, neighbour(t), 0))
 TRY(rename_out, rename_out(t))
 TRY(make_directory, syscall(SYS_mkdirat, AT_FDCWD, place_path(t, "/out"), 0700))
 TRY(remove_file, syscall(SYS_unlinkat, AT_FDCWD, place_path(t, "/file"), 0))
@@ -302,6 +319,8 @@ const struct attempt attempts[] = {
 	FILE_(open_again_writable),
 	FILE_(openat2),
 	FILE_(open_neighbour),
+	FILE_(replace_neighbour),
+	FILE_(remove_neighbour),
 	FILE_(rename_out),
 	FILE_(make_directory),
 	FILE_(remove_file),

@@ -59,8 +59,14 @@ static void be_publish(const char *directory, struct target *target, struct cage
 	(void)snprintf(config.channel[0].root, sizeof(config.channel[0].root), "%s/root",
 		       directory);
 	(void)snprintf(config.trust[0], sizeof(config.trust[0]), "%s/root/mine", directory);
+	(void)snprintf(config.channel[0].name, sizeof(config.channel[0].name), "files");
 	config.channels = config.trusted = 1;
 	(void)stand_in_directory(directory, "state");
+	(void)stand_in_directory(config.state_dir, "publish");
+	(void)stand_in_directory(config.state_dir, "files");
+	(void)stand_in_directory(config.state_dir, "keeper");
+	(void)snprintf(neighbour, sizeof(neighbour), "%s/keeper/mine", config.state_dir);
+	target->neighbour = neighbour;
 	target->spool_dir = stand_in_directory(directory, "root");
 	target->read_only = stand_in_memory(RX_FD_SEGMENT);
 	stand_in_pair(RX_FD_SCAN);

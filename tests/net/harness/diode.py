@@ -223,7 +223,7 @@ class Diode:
         """Frames that rx gave up: {(session, lane): sorted list of lane sequences}."""
         found = {}
         for name in ("losses.1", "losses"):
-            path = self._at("state", "rx", name)
+            path = self._at("state", "rx", "publish", name)
             if not os.path.exists(path):
                 continue
             with open(path, encoding="ascii") as file:
@@ -236,7 +236,7 @@ class Diode:
 
     def link(self):
         """What rx knows of the sender: state, unknown_since_ns, session, epoch (texts)."""
-        with open(self._at("state", "rx", "link"), encoding="ascii") as file:
+        with open(self._at("state", "rx", "publish", "link"), encoding="ascii") as file:
             return dict(part.split("=", 1) for part in file.read().split())
 
     # -- waiting -----------------------------------------------------------------------
