@@ -155,6 +155,9 @@ def judge_install(tap, build):
         command = values(unit_of(build, side), "ExecStart")
         tap.ok(command[0].startswith("/") and command[0].endswith(f"bin/katamichi-{side}") and
                command[1:] == ["run"], f"{side}: ExecStart", command)
+        # to the supervisor alone: its roles do not listen
+        tap.same(values(unit_of(build, side), "ExecReload"), ["/bin/kill", "-HUP", "$MAINPID"],
+                 f"{side}: ExecReload")
 
 
 def main():

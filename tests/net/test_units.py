@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """Both units as they are shipped, run by a systemd that the test boots: users and directories by
-sysusers and tmpfiles, READY, a file across the link, what each process still may, and that a
-supervisor which stands still is ended by the watchdog."""
+sysusers and tmpfiles, READY, a file across the link, what each process still may, a reload, and
+that a supervisor which stands still is ended by the watchdog."""
 
 import os
 import re
@@ -174,6 +174,17 @@ def carry(t, host, name, content):
         t.equal(file.read(), content, f"{name}: is the same")
 
 
+def judge_reload(t, host, side):
+    """The same process has other keys; which they are here does not matter."""
+    main = host.main_pid(unit(side))
+    host.ctl("reload", unit(side))
+    wait_for(host, lambda: " keys.reloaded " in read(host.at(f"/{side}.log")),
+             f"{side}: keys are taken over")
+    wait_for(host, lambda: host.show(unit(side), "StatusText")["StatusText"]
+             == "all roles are at work", f"{side}: all roles work again")
+    t.equal(host.main_pid(unit(side)), main, f"{side}: the daemon is the same")
+
+
 def judge_watchdog(t, host, side):
     """A supervisor that stands still is ended, and the unit comes back."""
     host.put(f"/units/katamichi-{side}.service.d/watchdog.conf", "[Service]\nWatchdogSec=10\n")
@@ -207,6 +218,7 @@ def the_units_run_as_shipped(t):
             for side in ("rx", "tx"):
                 judge_running(t, host, side)
                 judge_walls(t, host, side)
+                judge_reload(t, host, side)
             judge_watchdog(t, host, "rx")
             carry(t, host, "second", os.urandom(1000))
             for side in ("tx", "rx"):
