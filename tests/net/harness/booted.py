@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: ISC
-"""A systemd of our own: process 1 of a PID namespace, with a root in memory, one cgroup and no
-unit but ours and the few that ours name.
+"""A root in memory for what is installed: the machine's /usr is read through it, nothing of the
+machine is written. And in it, a systemd of our own: process 1 of a PID namespace, with one cgroup
+and no unit but ours and the few that ours name; or our daemons under what their units say, as far
+as a script can do that by hand.
 
     with Booted(ns, directory) as host:
         host.put("/etc/katamichi/tx.conf", text)
         host.boot()
         host.ctl("start", "katamichi-tx.service")
 
-The machine's /usr is read through it; nothing of the machine is written, and its own service
-manager, if there is one, does not notice. Needs root and a kernel with cgroup2.
+The machine's own service manager, if there is one, does not notice. Needs root; booting, a kernel
+with cgroup2 too.
 """
 
 import os
@@ -31,14 +33,14 @@ STUBS = ("sysinit.target", "basic.target", "shutdown.target", "umount.target",
          "multi-user.target", "network-pre.target", "local-fs.target", "emergency.target",
          "rescue.target")
 
-# $1: the new root. The first process of the namespaces becomes systemd.
-BECOME = r"""
+# $1: the new root, whose mounts are private.
+ENTER = r"""
 set -e
 mount --make-rprivate /
 mount --rbind "$1" "$1"
 cd "$1"
 for d in usr bin sbin lib lib64; do
-    [ ! -L /$d ] || { cp -P /$d $d; continue; }
+    [ ! -L /$d ] || { [ -L $d ] || cp -P /$d $d; continue; }
     [ ! -d /$d ] || { mkdir -p $d; mount --rbind /$d $d; mount -o remount,bind,ro $d; }
 done
 mount -t tmpfs -o mode=755 none usr/local
@@ -46,7 +48,6 @@ cp -r programs/. usr/local
 mkdir -p proc sys dev run tmp old
 mount -t proc none proc
 mount -t sysfs none sys
-mount -t cgroup2 none sys/fs/cgroup
 mount -t tmpfs -o mode=755 none dev
 mkdir dev/shm dev/pts
 for d in null zero full random urandom; do
@@ -62,9 +63,35 @@ mount -t tmpfs -o mode=755 none run
 mount -t tmpfs -o mode=1777 none tmp
 pivot_root . old
 umount -l old
+"""
+
+# The first process of the namespaces becomes systemd.
+BECOME = ENTER + r"""
+mount -t cgroup2 none /sys/fs/cgroup
 exec env -i container=km PATH=/usr/sbin:/usr/bin:/sbin:/bin SYSTEMD_UNIT_PATH=/units \
     SYSTEMD_GENERATOR_PATH=/none SYSTEMD_ENVIRONMENT_GENERATOR_PATH=/none \
     /lib/systemd/systemd --system --unit=km.target --log-target=null --show-status=no
+"""
+
+# $2: the user, $3: its run_dir, $4 ...: what else it may write; then -- and the command.
+BY_HAND = ENTER + r"""
+user=$2
+mkdir -m 755 "$3"
+chown "$user" "$3"
+shift 2
+while [ "$1" != -- ]; do
+    mount --bind "$1" "$1"
+    shift
+done
+shift
+mount -o remount,bind,ro /
+mount -o remount,bind,ro /sys
+mount -o remount,bind,ro /usr/local
+umask 0077
+ulimit -c 0
+exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin setpriv --reuid="$user" --regid="$user" \
+    --clear-groups --no-new-privs --inh-caps=-all,+net_raw --ambient-caps=-all,+net_raw \
+    --bounding-set=-all,+net_raw "$@"
 """
 
 
@@ -83,19 +110,14 @@ def _cgroup_root(place):
     return place
 
 
-class Booted:
+class Root:
     """ns: a network namespace (netns.Namespace)."""
 
     def __init__(self, ns, directory):
-        missing = [tool for tool in TOOLS if not os.access(tool, os.X_OK)]
-        if missing:
-            raise Skip(f"no {missing[0]}: install systemd")
         self.ns, self.directory = ns, directory
         self.root = os.path.join(directory, "root")
-        self.mounted = os.path.join(directory, "cgroup")
-        self.process = self.pid = self.cgroup = None
+        self.pid = None
         self._undo = cleanup.push(self.close)
-        self.cgroup = os.path.join(_cgroup_root(self.mounted), f"km-{os.getpid()}")
         os.mkdir(self.root)
         run("mount", "-t", "tmpfs", "-o", "mode=755", "none", self.root)
         for path in ("etc", "units", "programs", "var/lib", "var/tmp", "srv", "root", "home"):
@@ -106,8 +128,6 @@ class Booted:
         self.put("/etc/nsswitch.conf", "passwd: files\ngroup: files\n")
         self.put("/etc/os-release", "ID=km\n")
         shutil.copy("/etc/ld.so.cache", self.at("/etc"))
-        for name in STUBS + ("km.target",):
-            self.put("/units/" + name, f"[Unit]\nDescription={name}\nDefaultDependencies=no\n")
 
     def at(self, path):
         """The path as this test reaches it: from outside, before and after booting."""
@@ -126,6 +146,38 @@ class Booted:
         to = self.at("/programs/" + path.removeprefix("/usr/local/"))
         os.makedirs(os.path.dirname(to), exist_ok=True)
         shutil.copy(program, to)
+
+    def start_by_hand(self, name, uid, run_dir, writable, command):
+        """A process of that user with one capability, that may write in these places alone."""
+        return Process(
+            self.ns.argv(["unshare", "--mount", "--ipc", "sh", "-c", BY_HAND, "sh", self.root,
+                          str(uid), run_dir, run_dir, *writable, "--", *command]),
+            self.directory, name)
+
+    def close(self):
+        cleanup.cancel(self._undo)
+        run("umount", "-R", "-l", self.root, check=False)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Booted(Root):
+    """With a systemd that `boot` starts."""
+
+    def __init__(self, ns, directory):
+        missing = [tool for tool in TOOLS if not os.access(tool, os.X_OK)]
+        if missing:
+            raise Skip(f"no {missing[0]}: install systemd")
+        self.mounted = os.path.join(directory, "cgroup")
+        self.process = self.cgroup = None
+        super().__init__(ns, directory)
+        self.cgroup = os.path.join(_cgroup_root(self.mounted), f"km-{os.getpid()}")
+        for name in STUBS + ("km.target",):
+            self.put("/units/" + name, f"[Unit]\nDescription={name}\nDefaultDependencies=no\n")
 
     def boot(self):
         try:
@@ -196,11 +248,10 @@ class Booted:
         raise Died(f"{unit}: no process {inner}")
 
     def close(self):
-        cleanup.cancel(self._undo)
         if self.process:
             self.process.kill()
             self.process = self.pid = None
-        run("umount", "-R", "-l", self.root, check=False)
+        super().close()
         for where, _, _ in os.walk(self.cgroup or "", topdown=False):
             end = time.monotonic() + 10
             while os.path.isdir(where) and time.monotonic() < end:
@@ -210,9 +261,3 @@ class Booted:
                     time.sleep(0.05)
         if os.path.ismount(self.mounted):
             run("umount", self.mounted, check=False)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
