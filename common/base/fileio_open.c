@@ -157,6 +157,7 @@ static int fileio_mkdir_step(int dirfd, const char *name, mode_t mode,
 
 static int fileio_changed_sync(void *ctx, int dirfd, struct km_err *err)
 {
+	(void)ctx;
 	return fileio_sync_dir(dirfd, err);
 }
 

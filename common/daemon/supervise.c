@@ -81,10 +81,9 @@ int supervise_wait(struct role_child *const *children, size_t n, struct pollfd *
 	if (ready < 0 && errno != EINTR)
 		return km_err_set_errno(err, EX_OSERR, "supervisor: poll");
 	for (size_t i = 0; i < n; i++) {
-		if (ready > 0 && fds[2 * i].revents)
-			*ended |= UINT32_C(1) << i;
-		else if (children[i]->pid > 0 && children[i]->pidfd < 0 &&
-			 supervise_has_ended(children[i]))
+		if ((ready > 0 && fds[2 * i].revents) ||
+		    (children[i]->pid > 0 && children[i]->pidfd < 0 &&
+		     supervise_has_ended(children[i])))
 			*ended |= UINT32_C(1) << i;
 		if (ready > 0 && fds[2 * i + 1].revents)
 			*readable |= UINT32_C(1) << i;

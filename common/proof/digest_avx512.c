@@ -74,8 +74,8 @@ load(vec w[LANES], const uint8_t *const *data, size_t at)
 		if (more)                                                                  \
 			w[i] = ADD(ADD(w[i], SIGMA0(w[((i) + 1) % 16])),                   \
 				   ADD(w[((i) + 9) % 16], SIGMA1(w[((i) + 14) % 16])));    \
-		d = ADD(d, t1);                                                            \
-		h = ADD(t1, ADD(SUM0(a), MAJ(a, b, c)));                                   \
+		(d) = ADD(d, t1);                                                          \
+		(h) = ADD(t1, ADD(SUM0(a), MAJ(a, b, c)));                                 \
 	} while (0)
 
 #define EIGHT_ROUNDS(i)                                                                    \

@@ -81,9 +81,7 @@ static void place_undo(struct flow *flow, struct place_item *item, uint8_t reaso
 				.number = item->number,
 				.visible = item->highest};
 
-	if (names_put(&flow->names, item->path, item->path_len, &row) != 0)
-		item->action = PLACE_LATER;
-	else if (reason == 0)
+	if (names_put(&flow->names, item->path, item->path_len, &row) != 0 || reason == 0)
 		item->action = PLACE_LATER;
 	else
 		item->action = PLACE_QUARANTINE;

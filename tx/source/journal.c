@@ -449,8 +449,8 @@ static void rewrite_entry(struct rewrite *w, const char *payload, size_t len)
 }
 
 /* The entries of one live batch; *at becomes the place of its claim in the new file. */
-static int rewrite_live(struct journal *j, struct rewrite *w, struct journal_live *live,
-			int from, off_t *at, struct km_err *err)
+static int rewrite_live(struct rewrite *w, struct journal_live *live, int from, off_t *at,
+			struct km_err *err)
 {
 	char line[STATE_MAX], hex[DIGEST_HEX_LEN + 1], head[ENTRY_HEAD_MAX];
 	char *claim = w->text + w->room - live->len; /* read it where nothing stands yet */
@@ -510,7 +510,7 @@ static int rewrite_all(struct journal *j, struct rewrite *w, int from, off_t *at
 	w->used = MAGIC_LEN;
 	rewrite_entry(w, line, state_line(&state, line));
 	for (unsigned i = 0; i < j->live_count; i++) {
-		if (rewrite_live(j, w, &j->live[i], from, &at[i], err) != 0)
+		if (rewrite_live(w, &j->live[i], from, &at[i], err) != 0)
 			return -1;
 	}
 	return 0;
