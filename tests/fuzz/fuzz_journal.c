@@ -151,7 +151,7 @@ static void open_dirs(struct rd *rd)
 
 static void open_outbox(struct rd *rd)
 {
-	uint64_t first, last, found;
+	uint64_t first, last, found, until;
 	size_t n = rd_u8(rd), len;
 	uint8_t *data = NULL;
 
@@ -161,8 +161,8 @@ static void open_outbox(struct rd *rd)
 	fuzz_dir_put("5-00000001.manifest", rd_bytes(rd, n), n);
 	if (outbox_range(fuzz_dir(), 5, 1, &first, &last) == 0)
 		FUZZ_ASSERT(first >= 1 && first <= last);
-	found = outbox_find(fuzz_dir(), 5, 3, 2);
-	FUZZ_ASSERT(found <= 1);
+	found = outbox_find(fuzz_dir(), 5, 3, 2, &until);
+	FUZZ_ASSERT(found <= 1 && until >= 2);
 	(void)outbox_highest(fuzz_dir(), 5);
 	if (outbox_read(fuzz_dir(), 5, 1, &data, &len, NULL) == 0)
 		FUZZ_ASSERT(len >= 4 && len <= WIRE_MANIFEST_MAX);

@@ -89,35 +89,42 @@ int outbox_range(int dir, uint64_t chain, uint64_t number, uint64_t *first, uint
 	return *first >= 1 && *first <= *last ? 0 : -1;
 }
 
-uint64_t outbox_find(int dir, uint64_t chain, uint64_t highest, uint64_t number)
+uint64_t outbox_find(int dir, uint64_t chain, uint64_t highest, uint64_t number,
+		     uint64_t *until)
 {
 	uint64_t low = 1, high = highest;
 
+	*until = UINT64_MAX;
 	/* Objects rise with manifests, and pruning removes the oldest: one that is gone lies
 	 * below all that are kept. */
 	while (low <= high && high > 0) {
 		const uint64_t mid = low + (high - low) / 2;
 		uint64_t first, last;
 
-		if (outbox_range(dir, chain, mid, &first, &last) != 0 || last < number)
+		if (outbox_range(dir, chain, mid, &first, &last) != 0 || last < number) {
+			if (mid == UINT64_MAX)
+				break;
 			low = mid + 1;
-		else if (first > number)
+		} else if (first > number) {
+			*until = first - 1;
 			high = mid - 1;
-		else
+		} else {
+			*until = last;
 			return mid;
+		}
 	}
 	return 0;
 }
 
-/* "<chain>-<number>.manifest" or its .minisig. */
+/* "<chain>-<number>.manifest" or its .minisig: only what we would write ourselves. */
 static bool name_read(const char *name, uint64_t *chain, uint64_t *number)
 {
-	int used = 0;
+	char text[NAME_ROOM], sig[NAME_ROOM];
 
-	if (sscanf(name, "%" SCNu64 "-%" SCNu64 "%n", chain, number, &used) != 2)
+	if (sscanf(name, "%" SCNu64 "-%" SCNu64, chain, number) != 2)
 		return false;
-	return strcmp(name + used, ".manifest") == 0 ||
-	       strcmp(name + used, ".manifest.minisig") == 0;
+	names(text, sig, *chain, *number);
+	return strcmp(name, text) == 0 || strcmp(name, sig) == 0;
 }
 
 static DIR *open_list(int dir)
@@ -159,7 +166,7 @@ unsigned outbox_prune(int dir, uint64_t chain, uint64_t highest, uint64_t keep_n
 		return 0;
 	while ((entry = readdir(list))) {
 		if (!name_read(entry->d_name, &c, &number) ||
-		    (c == chain && number + OUTBOX_KEEP > highest) ||
+		    (c == chain && (number >= highest || highest - number < OUTBOX_KEEP)) ||
 		    fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 		    st.st_mtim.tv_sec < 0)
 			continue;

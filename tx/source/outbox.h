@@ -35,8 +35,12 @@ KM_MUST_CHECK int outbox_read(int dir, uint64_t chain, uint64_t number, uint8_t 
 KM_MUST_CHECK int outbox_range(int dir, uint64_t chain, uint64_t number, uint64_t *first,
 			       uint64_t *last);
 
-/* Number of the manifest of `chain`, 1..highest, that covers object `number`; 0 = none kept. */
-uint64_t outbox_find(int dir, uint64_t chain, uint64_t highest, uint64_t number);
+/*
+ * Number of the manifest of `chain`, 1..highest, that covers object `number`; 0 = none kept. From
+ * `number` up to *until the answer is the same.
+ */
+uint64_t outbox_find(int dir, uint64_t chain, uint64_t highest, uint64_t number,
+		     uint64_t *until);
 
 /* Highest manifest number of `chain` that is stored; 0 = none. */
 uint64_t outbox_highest(int dir, uint64_t chain);

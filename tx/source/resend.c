@@ -133,18 +133,22 @@ void resend_begin(struct resend *r, const struct ticket *ticket, uint64_t chain,
 
 /* ---- looking up ---------------------------------------------------------------------------- */
 
-static void want_manifest(struct resend *r, uint64_t number)
+/* False: one ticket concerns no more. */
+static bool want_manifest(struct resend *r, uint64_t number)
 {
 	for (unsigned i = r->wanted_count; i > 0; i--) {
 		if (r->wanted[i - 1] == number)
-			return;
+			return true;
 	}
-	if (r->wanted_count < RESEND_MANIFESTS_MAX)
-		r->wanted[r->wanted_count++] = number;
+	if (r->wanted_count == RESEND_MANIFESTS_MAX)
+		return false;
+	r->wanted[r->wanted_count++] = number;
+	return true;
 }
 
-/* Load the manifest that covers `number`, or keep the one in hand. */
-static bool hold_manifest(struct resend *r, uint64_t number)
+/* Load the manifest that covers `number`, or keep the one in hand. False: there is none, for no
+ * number up to *until. */
+static bool hold_manifest(struct resend *r, uint64_t number, uint64_t *until)
 {
 	const uint64_t chain = r->ticket.chain;
 	struct manifest_head head;
@@ -158,7 +162,7 @@ static bool hold_manifest(struct resend *r, uint64_t number)
 	    number <= r->entry[r->entries - 1].number)
 		return true;
 	drop_manifest(r);
-	found = outbox_find(r->outbox, chain, r->highest_manifest, number);
+	found = outbox_find(r->outbox, chain, r->highest_manifest, number, until);
 	if (!found || outbox_read(r->outbox, chain, found, &r->bytes, &len, NULL) != 0)
 		return false;
 	rd_init(&rd, r->bytes, len);
@@ -176,6 +180,14 @@ static bool hold_manifest(struct resend *r, uint64_t number)
 	return number >= r->entry[0].number && number <= r->entry[r->entries - 1].number;
 }
 
+/* What is wanted of the object in hand cannot be sent. */
+static void give_up(struct resend *r, const char *what)
+{
+	drop_object(r);
+	r->not_kept++;
+	say_object(r, what, r->object->number, 0);
+}
+
 /* Open what is kept of the object in hand. False: told why not. */
 static bool open_kept(struct resend *r, uint64_t number)
 {
@@ -185,18 +197,14 @@ static bool open_kept(struct resend *r, uint64_t number)
 	retain_name(name, r->ticket.chain, number);
 	r->fd = openat(r->sent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (r->fd < 0 || fstat(r->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-		km_close(&r->fd);
-		r->not_kept++;
-		say_object(r, "not kept", number, 0);
+		give_up(r, "not kept");
 		return false;
 	}
 	r->size = (uint64_t)st.st_size;
 	r->checked = 0;
 	r->digest = digest_object_new(r->size);
 	if (!r->digest || digest_is_tree(r->size) != (r->object->kind == MANIFEST_TREE)) {
-		drop_object(r);
-		r->not_kept++;
-		say_object(r, "changed, not sent", number, 0);
+		give_up(r, "changed, not sent");
 		return false;
 	}
 	return true;
@@ -224,31 +232,50 @@ static enum km_rc begin_feed(struct resend *r, int fd, uint64_t from, uint64_t t
 	return feed_begin(&r->feed, fd, &st, &begin, from, to, false);
 }
 
-/* Look at one object number: what state it leads to. */
-static void take_object(struct resend *r, uint64_t number)
+/* Look at object `number` of those up to `last`: what state it leads to. Returns the last number
+ * that this has answered: more than one where no manifest is kept. */
+static uint64_t take_object(struct resend *r, uint64_t number, uint64_t last)
 {
+	uint64_t until;
+
 	if (number > r->left_objects) {
 		say(r, "object %" PRIu64 " is being sent now or was never given out\n",
 		    number);
-		return;
+		return number;
 	}
-	if (!hold_manifest(r, number)) {
-		run_note(r, number, number);
-		return;
+	if (!hold_manifest(r, number, &until)) {
+		until = until < last ? until : last;
+		until = until < r->left_objects ? until : r->left_objects;
+		run_note(r, number, until);
+		return until;
 	}
 	r->object = &r->entry[number - r->entry[0].number];
-	want_manifest(r, r->manifest);
+	(void)want_manifest(r, r->manifest);
 	if (r->object->kind == MANIFEST_WITHDRAWN) {
 		say_object(r, "withdrawn", number, 0);
-		return;
-	}
-	if (r->object->kind == MANIFEST_DIR) {
+	} else if (r->object->kind == MANIFEST_DIR) {
 		if (begin_feed(r, -1, 0, 0) == KM_OK)
 			r->state = RESEND_FEED;
-		return;
-	}
-	if (open_kept(r, number))
+		else
+			give_up(r, "cannot be read");
+	} else if (open_kept(r, number)) {
 		r->state = RESEND_CHECK;
+	}
+	return number;
+}
+
+static void next_manifest(struct resend *r, uint64_t number, uint64_t last)
+{
+	if (number > r->highest_manifest) {
+		r->next = UINT64_MAX;
+	} else if (!want_manifest(r, number)) {
+		say(r,
+		    "refused manifests %" PRIu64 "..%" PRIu64
+		    ": one ticket brings back %u, take another for these\n",
+		    number, last < r->highest_manifest ? last : r->highest_manifest,
+		    RESEND_MANIFESTS_MAX);
+		r->next = UINT64_MAX;
+	}
 }
 
 /* Go to the next object or manifest that the ticket names. */
@@ -260,7 +287,7 @@ static void next_thing(struct resend *r)
 	if (t->kind == TICKET_EXTENTS) {
 		if (r->item == 0 && r->next) {
 			r->next = 0;
-			take_object(r, t->object);
+			(void)take_object(r, t->object, t->object);
 			if (r->state == RESEND_NEXT)
 				r->state = RESEND_LEDGER;
 		} else {
@@ -279,10 +306,7 @@ static void next_thing(struct resend *r)
 	}
 	number = r->next++;
 	if (t->kind == TICKET_MANIFESTS) {
-		if (number > r->highest_manifest)
-			r->next = UINT64_MAX;
-		else
-			want_manifest(r, number);
+		next_manifest(r, number, t->item[r->item].last);
 		return;
 	}
 	/* A ticket may name numbers that never were: one line, not a walk over 2^60. */
@@ -294,7 +318,7 @@ static void next_thing(struct resend *r)
 		r->next = UINT64_MAX;
 		return;
 	}
-	take_object(r, number);
+	r->next = take_object(r, number, t->item[r->item].last) + 1;
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
@@ -328,16 +352,13 @@ static enum km_rc check(struct resend *r)
 	static uint8_t buf[RESEND_CHECK_BYTES];
 	const uint64_t left = r->size - r->checked;
 	const size_t want = left < sizeof(buf) ? (size_t)left : sizeof(buf);
-	const uint64_t number = r->object->number;
 	uint8_t digest[DIGEST_LEN];
 	bool sound;
 
 	if (want > 0) {
 		if (fileio_pread_full(r->fd, buf, want, (off_t)r->checked) !=
 		    (ssize_t)want) {
-			drop_object(r);
-			r->not_kept++;
-			say_object(r, "cannot be read", number, 0);
+			give_up(r, "cannot be read");
 			r->state = RESEND_NEXT;
 			return KM_OK;
 		}
@@ -351,15 +372,16 @@ static enum km_rc check(struct resend *r)
 	r->digest = NULL;
 	r->state = RESEND_NEXT;
 	if (!sound) {
-		r->not_kept++;
-		say_object(r, "changed, not sent", number, 0);
-		km_close(&r->fd);
+		give_up(r, "changed, not sent");
 	} else if (r->ticket.kind == TICKET_EXTENTS
 			   ? next_extent(r)
 			   : begin_feed(r, dup(r->fd), 0, r->size) == KM_OK) {
 		r->state = RESEND_FEED;
 		if (r->ticket.kind == TICKET_OBJECTS)
 			r->bytes_sent += r->size;
+	} else {
+		give_up(r, r->ticket.kind == TICKET_EXTENTS ? "no such bytes in"
+							    : "cannot be read");
 	}
 	return KM_OK;
 }

@@ -533,6 +533,32 @@ static void ask_for_spoiled(struct ticket *t)
 	cr_assert(strstr(answer, "not kept object 2 \"b\""), "%s", answer);
 }
 
+/* Bytes behind the end of a file; a chain of which nothing is kept, with numbers that nobody can
+ * walk through: each is one line, and no descriptor stays. */
+static void ask_for_nothing(struct ticket t)
+{
+	static char answer[65536];
+	char fd[32];
+	int next = dup(0);
+
+	close(next);
+	t.kind = TICKET_EXTENTS;
+	t.object = 2;
+	t.item[0].first = 1000;
+	t.item[0].last = 1001;
+	ask(&t, answer, sizeof(answer));
+	cr_assert(strstr(answer, "no such bytes in object 2 \"b\""), "%s", answer);
+	(void)snprintf(fd, sizeof(fd), "/proc/self/fd/%d", next);
+	cr_assert_neq(access(fd, F_OK), 0, "%s is open", fd);
+	t.kind = TICKET_OBJECTS;
+	t.object = 0;
+	t.chain++;
+	t.item[0].first = 3;
+	t.item[0].last = UINT64_C(1) << 60;
+	ask(&t, answer, sizeof(answer));
+	cr_assert_str_eq(answer, "not kept objects 3..1152921504606846976 ?\n");
+}
+
 Test(source_loop, a_ticket_brings_back_what_was_lost, .timeout = 60)
 {
 	struct ticket t = {.kind = TICKET_OBJECTS, .channel = 1, .items = 1};
@@ -575,6 +601,7 @@ Test(source_loop, a_ticket_brings_back_what_was_lost, .timeout = 60)
 	rig_same(&rig, model_find(&rig.rx, "b"), "b");
 	cr_assert_eq(model_verify(&rig.rx, &manifests), 3);
 	cr_assert(strstr(answer, "never given out"), "%s", answer);
+	ask_for_nothing(t);
 	ask_for_spoiled(&t);
 	/* Manifests alone. */
 	t.kind = TICKET_MANIFESTS;
