@@ -9,6 +9,7 @@
 
 #include "cursor.h"
 #include "fileio.h"
+#include "wire_limits.h"
 
 #define LEDGER_OBJECTS "objects"
 #define LEDGER_OBJECTS_MAGIC "katamichi rx objects 1"
@@ -295,8 +296,9 @@ enum km_rc ledger_judge(const struct ledger *ledger, uint64_t chain,
 	size_t at;
 
 	if (m->number == 0 || m->number > LEDGER_NUMBER_MAX || m->first == 0 ||
-	    m->first > m->last || m->last > LEDGER_NUMBER_MAX)
-		return KM_ERR_RANGE;
+	    m->first > m->last || m->last > LEDGER_NUMBER_MAX ||
+	    m->last - m->first >= WIRE_BATCH_OBJECTS_MAX)
+		return KM_ERR_RANGE; /* a row that says more would be walked through */
 	if (!c)
 		return KM_OK;
 	at = ledger_position(c, m->number);

@@ -348,15 +348,20 @@ static int missing_channel(struct missing *m, const struct rx_config_channel *co
 	return rc;
 }
 
-/* "link state=unknown unknown_since_ns=..." as voice wrote it. */
+/* "link state=unknown unknown_since_ns=..." as voice wrote it: one line for a terminal. */
 static void missing_link(struct missing *m, int state_dir)
 {
 	_cleanup_free_ uint8_t *text = NULL;
 	struct km_err ignored = KM_ERR_INIT;
 	size_t len;
 
-	if (fileio_read_all(state_dir, VOICE_DIR "/link", 4096, &text, &len, &ignored) == 0)
-		fprintf(m->out, "link %s", (const char *)text);
+	if (fileio_read_all(state_dir, VOICE_DIR "/link", 4096, &text, &len, &ignored) != 0)
+		return;
+	for (size_t i = 0; i < len && text[i] != '\n'; i++)
+		if (text[i] < 0x20 || text[i] >= 0x7f)
+			text[i] = '?';
+	fprintf(m->out, "link %.*s\n", (int)strcspn((const char *)text, "\n"),
+		(const char *)text);
 }
 
 int missing_print(const struct rx_config *config, const char *channel, FILE *out,
