@@ -83,12 +83,35 @@ def signs(_vectors):
         + b"\x01" + struct.pack(">I", 0) + b"\x00"
     yield "comment-too-long", b"\x01\xff\xff\xff\xff\x00\x01\x00\x00\x04\x01\x00"
     yield "epoch", b"\x00\x00\x02\x08\x01\x00\x00\x00\x00\x02\x48\x01\x00\x00\x02\x00\x01"
+    yield "epoch-damaged", b"\x00\x00\x00\x00\x02\x08\x01\x02\x48\x01\x00\x00"
     yield "taken", session() + session((20, 1)) + b"\x04\x00"
     yield "refused", session((0, 255)) + b"\x04\x01\x00\x00\x01"
     yield "announce", session((48, 1)) + session((4, 1)) + session((6, 1)) + session((8, 1)) \
         + session((52, 255)) + session((48 + 40, 1)) + session((8, 7))
-    yield "other-kinds", b"\x05" + struct.pack(">IH", 4, 203) + b"\x05" + struct.pack(
-        ">IH", 2, 5) + b"\x05" + struct.pack(">IH", 77, 0) + b"\x05" + struct.pack(">IH", 4, 0x93)
+    yield "other-kinds", b"".join(b"\x05" + struct.pack(">IHB", kind, size, to) for kind, size, to in (
+        (4, 203, 0), (2, 5, 0), (77, 0, 0), (4, 0x93, 1), (2, 5, 1), (0xFFFFFFFF, 8000, 1)))
+
+
+def readies(_vectors):
+    """Messages of fuzz_ready.c; how: 1 as long as a ready message, 2 of a role at work, 4 the role
+    ends behind it, 8 no type before the bytes."""
+    def message(how, kind=2, text=b"", fds=0):
+        return struct.pack(">BBIH", how, fds, kind, len(text)) + text
+    yield "ready", message(1, text=b"landlock, seccomp")
+    yield "no-end", message(1, text=b"x" * 640) + message(1, text=b"y" * 639)
+    yield "control", message(1, text=bytes(range(1, 256)))
+    yield "nothing", message(0) + message(0, text=b"short")
+    yield "descriptors", message(1, fds=1) + message(1, fds=16) + message(1, fds=17) + message(1, fds=32)
+    yield "other-types", b"".join(message(1, kind) for kind in (0, 1, 3, 4, 5, 64, 0xFFFFFFFF))
+    yield "too-long", message(0, text=b"z" * 9000)
+    yield "at-work", message(2) + message(3, text=b"again") + message(2, 77, b"x", 3)
+    yield "no-type", message(8) + message(8, text=b"abc") + message(8, text=b"abcd") + message(8, fds=2) \
+        + message(10, text=b"")
+    yield "ends", message(5, text=b"z")
+    yield "ends-at-once", message(12)
+    yield "silent", message(16) + message(32) + message(1)
+    yield "named", message(65) + message(65, fds=3) + message(64, 7) + message(65, fds=16)
+    yield "lost", message(128) + message(1)
 
 
 def rows(_vectors):
@@ -125,9 +148,15 @@ def rows(_vectors):
     yield "names", named
     yield "names-many", named + piece(2, 5, name(1, 4, path=b"b")) \
         + piece(2, 1, name(1, 9))
+    # more than is read at once
+    yield "names-large", piece(2, 3, name(1, 4, path=b"b")) + piece(2, 5, name(1, 4, path=b"c" * 130))
     yield "progress", going
     yield "heads", heads
     yield "all", objects + stored + named + going + heads
+    yield "folders", b"".join(piece(f, 8, b"") for f in range(6)) + objects
+    yield "links", b"".join(piece(f, 16, b"") for f in (0, 1, 2, 3)) + heads
+    for file in range(4):
+        yield "folder-%d" % file, piece(file, 8, b"") + named
     yield "torn", objects + piece(0, 0, b"\x00\x00\x00\x30\x00") + named + piece(2, 0, b"\xff" * 9)
     yield "not-ours", piece(0, 1, b"katamichi rx names 1") + piece(1, 1, b"x") + piece(
         2, 1, b"katamichi rx names 2") + piece(3, 1, b"y")
@@ -308,6 +337,22 @@ def delivers(_vectors):
         19, channel=65535) + run
     yield "types", b"".join(raw(t) + run for t in (0, 6, 15, 24, 65535))
     yield "index", good(0) + b"\x04\x41\x40" + good(*every) + run
+    full, tick = b"\x08\x01", b"\x07\x0b"
+    yield "full", full + tick + good(*every) + run + good(*every) + raw(
+        2, chain=1000, number=9, len=1) + run + b"\x08\x00" + tick + good(*every) + run
+    yield "full-later", good(4, 5, 6, 7, 0, 2) + run + full + tick + good(0, 1, 3, 3, 8, 9) + run + tick \
+        + b"\x08\x00" + tick + good(1, 3, 8, 9) + run
+
+    def begins(at, *more, number=9, kind=0, size=5, path=b"p"):
+        body = varint(1000) + varint(number) + bytes([kind]) + varint(size) + bytes(12) + path
+        return b"".join(struct.pack(">BHB", 3, at + i, b) for i, b in enumerate(body) if b) + raw(
+            1, pos=at, len=len(body))
+    yield "begins", b"".join(begins(0x6000 + 256 * i, **one) for i, one in enumerate((
+        {}, {"kind": 2}, {"kind": 1}, {"kind": 1, "size": 0}, {"size": 1 << 40}, {"path": b"/p"},
+        {"path": b""}, {"number": 1}, {"path": b"../x"}, {"size": 6}))) + run
+    yield "manifest-again", good(8) + run + raw(5, chain=1000, number=1, a=9, len=4) + good(8, 9) + run
+    yield "far-positions", raw(2, chain=1000, number=1, pos=1 << 40, len=9) + raw(
+        2, chain=1000, number=1, pos=32760, len=9) + raw(2, chain=1000, number=1, len=1 << 20) + run
     yield "beyond-the-end", good(4) + field(0, 6, 1) + field(0, 6, 255) + raw(
         2, chain=1000, number=1, offset=299, len=2) + run
     yield "numbers", raw(2, chain=1000, number=(1 << 64) - 1, len=1) + raw(

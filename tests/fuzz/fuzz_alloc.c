@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz_target.h"
+
 #define DRAWN_MAX 32u
 
 void *__real_malloc(size_t size);
@@ -20,7 +22,7 @@ char *__wrap_strndup(const char *s, size_t n);
 
 static struct {
 	unsigned nth, seen;
-	bool stay, armed, reached, refused;
+	bool stay, armed, reached, refused, forbidden;
 } alloc;
 
 void fuzz_alloc_plan(unsigned nth, bool stay)
@@ -55,8 +57,19 @@ bool fuzz_alloc_end(void)
 	return alloc.refused;
 }
 
+void fuzz_alloc_forbid(void)
+{
+	alloc.forbidden = true;
+}
+
+void fuzz_alloc_permit(void)
+{
+	alloc.forbidden = false;
+}
+
 static bool refuse(void)
 {
+	FUZZ_ASSERT(!alloc.forbidden);
 	if (!alloc.armed || alloc.nth == 0)
 		return false;
 	alloc.seen++;

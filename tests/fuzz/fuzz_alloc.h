@@ -22,4 +22,8 @@ void fuzz_alloc_begin(const uint8_t *data, size_t size);
 /* Returns true when an allocation was refused. */
 bool fuzz_alloc_end(void);
 
+/* For code that allocates nothing: from here up to fuzz_alloc_permit() an allocation aborts. */
+void fuzz_alloc_forbid(void);
+void fuzz_alloc_permit(void);
+
 #endif

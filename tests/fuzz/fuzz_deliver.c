@@ -9,7 +9,6 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,16 +19,14 @@
 #include "digest_many.h"
 #include "fuzz_alloc.h"
 #include "fuzz_dir.h"
+#include "fuzz_signed.h"
 #include "fuzz_target.h"
-#include "keys.h"
-#include "manifest.h"
-#include "minisig.h"
 #include "publish.h"
 #include "record.h"
 #include "rx_config.h"
 
-#define CHANNEL 7u
-#define CHAIN UINT64_C(1000)
+#define CHANNEL FUZZ_SIGNED_CHANNEL
+#define CHAIN FUZZ_SIGNED_CHAIN
 #define SEGMENT 32768u
 #define OBJECTS 4u /* the last is a directory */
 #define PIECES 16u
@@ -45,6 +42,7 @@ enum step {
 	STEP_RUN,
 	STEP_KILL,
 	STEP_TIME, /* u8 x 100 ms */
+	STEP_FULL, /* u8: 1 the disk is full, 0 it is not */
 	STEP_COUNT
 };
 
@@ -54,21 +52,21 @@ static const struct {
 } object[OBJECTS] = {{"a", 300, 0}, {"b/c", 1, 512}, {"d", 4000, 1024}, {"e", 0, 0}};
 
 static struct rx_config config;
-static struct keys_sign_secret key;
 static struct deliver_msg good[PIECES];
 static unsigned goods;
 static uint8_t honest[SEGMENT];
 static uint8_t *memory; /* the deliver ring */
 
 /* Time is the target's (linker option --wrap): who waits, has waited. */
+#define START_NS UINT64_C(1000000000000)
 static uint64_t skew_ns;
-uint64_t __real_clock_mono_ns(void);
 uint64_t __wrap_clock_mono_ns(void);
 void __wrap_clock_sleep_until(uint64_t deadline_ns);
+bool __wrap_bell_sleep(struct bell *bell, uint32_t ticket, uint64_t timeout_ns);
 
 uint64_t __wrap_clock_mono_ns(void)
 {
-	return __real_clock_mono_ns() + skew_ns;
+	return START_NS + skew_ns;
 }
 
 void __wrap_clock_sleep_until(uint64_t deadline_ns)
@@ -77,7 +75,14 @@ void __wrap_clock_sleep_until(uint64_t deadline_ns)
 
 	if (deadline_ns > now_ns)
 		skew_ns += deadline_ns - now_ns;
-	(void)sched_yield(); /* the threads that wait for the disk */
+}
+
+bool __wrap_bell_sleep(struct bell *bell, uint32_t ticket, uint64_t timeout_ns)
+{
+	(void)ticket;
+	bell_disarm(bell);
+	skew_ns += timeout_ns;
+	return false;
 }
 
 struct scene {
@@ -136,51 +141,19 @@ static void add_data(unsigned i)
 								     : 2000)};
 }
 
-static size_t manifest_bytes(uint8_t *out, size_t room)
-{
-	struct manifest_head head = {.channel = CHANNEL,
-				     .channel_name = "files",
-				     .owner = "o",
-				     .purpose = "p",
-				     .classification = "c",
-				     .chain = CHAIN,
-				     .number = 1,
-				     .first = 1,
-				     .last = OBJECTS,
-				     .created_ns = UINT64_C(1700000000000000000),
-				     .software = "katamichi"};
-	struct manifest_entry entry[OBJECTS] = {0};
-	char comment[MINISIG_COMMENT_MAX + 1];
-	uint8_t digest[DIGEST_LEN], hash[MINISIG_HASH_LEN], sig[64], global[64];
-	size_t len;
-	struct wr wr;
-
-	keys_fingerprint(head.fingerprint, key.pub.pk);
-	for (unsigned i = 0; i < OBJECTS; i++) {
-		entry[i].kind = i == OBJECTS - 1 ? MANIFEST_DIR : MANIFEST_FLAT;
-		entry[i].number = i + 1;
-		entry[i].mtime_s = 1700000000;
-		entry[i].path = (const uint8_t *)object[i].path;
-		entry[i].path_len = strlen(object[i].path);
-		digest_sha256(entry[i].digest, honest + object[i].at, object[i].size);
-	}
-	FUZZ_ASSERT(manifest_write((char *)out + 4, room - 4 - MINISIG_FILE_MAX, &len,
-				   &head, entry, OBJECTS) == KM_OK);
-	digest_sha256(digest, out + 4, len);
-	manifest_comment(comment, CHAIN, 1, digest);
-	minisig_hash(hash, out + 4, len);
-	minisig_sign(sig, global, hash, comment, strlen(comment), &key);
-	wr_init(&wr, out, 4);
-	wr_u32(&wr, (uint32_t)len);
-	return 4 + len +
-	       minisig_compose((char *)out + 4 + len, key.pub.key_number, sig, global,
-			       comment, strlen(comment));
-}
-
 static void add_manifest(size_t at)
 {
-	const size_t len = manifest_bytes(honest + at, SEGMENT - at), half = len / 2;
+	struct fuzz_signed_object signed_object[OBJECTS];
+	static struct fuzz_signed manifest;
+	size_t len, half;
 
+	for (unsigned i = 0; i < OBJECTS; i++)
+		signed_object[i] = (struct fuzz_signed_object){
+			i == OBJECTS - 1 ? MANIFEST_DIR : MANIFEST_FLAT, object[i].path,
+			honest + object[i].at, object[i].size};
+	fuzz_signed_make(&manifest, signed_object, OBJECTS);
+	len = fuzz_signed_blob(&manifest, honest + at, SEGMENT - at);
+	half = len / 2;
 	for (unsigned i = 0; i < 2; i++)
 		good[goods++] =
 			(struct deliver_msg){.type = DELIVER_MANIFEST,
@@ -195,23 +168,18 @@ static void add_manifest(size_t at)
 
 static void open_once(void)
 {
-	static const uint8_t number[8] = {1}, seed[32] = {2};
 	struct rx_config_channel *c = &config.channel[0];
-	char secret[96];
-	struct km_err err = KM_ERR_INIT;
 	size_t at = 8192;
 
 	if (memory)
 		return;
 	fuzz_dir_hush();
 	umask(022);
-	FUZZ_ASSERT(keys_init(&err) == 0 && digest_init(DIGEST_KERNEL_AUTO, NULL) == KM_OK);
-	keys_sign_from_seed(&key, number, seed);
+	FUZZ_ASSERT(digest_init(DIGEST_KERNEL_AUTO, NULL) == KM_OK);
 	(void)snprintf(config.state_dir, sizeof(config.state_dir), "%s/state",
 		       fuzz_dir_path());
 	(void)snprintf(config.trust[0], sizeof(config.trust[0]), "%s/tx.pub",
 		       fuzz_dir_path());
-	(void)snprintf(secret, sizeof(secret), "%s/tx.key", fuzz_dir_path());
 	(void)snprintf(c->root, sizeof(c->root), "%s/root", fuzz_dir_path());
 	(void)snprintf(c->name, sizeof(c->name), "files");
 	config.trusted = config.channels = 1;
@@ -371,6 +339,9 @@ static void step(struct scene *sc, struct rd *rd)
 	case STEP_RUN:
 		run(sc);
 		break;
+	case STEP_FULL:
+		config.channel[0].min_free = rd_u8(rd) & 1 ? UINT64_MAX : 0;
+		break;
 	case STEP_TIME:
 		skew_ns += rd_u8(rd) * 100 * CLOCK_NS_PER_MS;
 		run(sc);
@@ -444,19 +415,15 @@ static void check_visible(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct scene sc = {.segment = malloc(SEGMENT)};
-	char secret[96];
-	struct km_err err = KM_ERR_INIT;
 	struct rd rd;
 
 	open_once();
 	FUZZ_ASSERT(sc.segment);
 	memcpy(sc.segment, honest, SEGMENT);
-	(void)snprintf(secret, sizeof(secret), "%s/tx.key", fuzz_dir_path());
+	skew_ns = 0;
+	config.channel[0].min_free = 0;
 	FUZZ_ASSERT(mkdir(config.state_dir, 0755) == 0);
-	FUZZ_ASSERT(keys_sign_save(&key,
-				   &(const struct keys_save){.secret = secret,
-							     .public = config.trust[0]},
-				   &err) == 0);
+	fuzz_signed_put_key("tx.pub");
 	attach(&sc);
 	fuzz_alloc_begin(data, size);
 	start(&sc);

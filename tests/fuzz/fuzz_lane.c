@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cursor.h"
+#include "fuzz_alloc.h"
 #include "fuzz_target.h"
 #include "lane_in.h"
 
@@ -119,6 +120,23 @@ static void step(struct scene *sc, struct rd *rd)
 		FUZZ_ASSERT(ring_ready(&sc->ring) <= (int64_t)SLOTS);
 }
 
+/* What is no ring at all: the memory is another length or place than was agreed. */
+static void refuse_others(struct scene *sc)
+{
+	const size_t bytes = lane_ring_bytes(&sc->plan);
+	struct ring ring;
+
+	FUZZ_ASSERT(ring_attach_split(&ring, sc->page, 64, sc->slots, bytes, STRIDE, SLOTS,
+				      RING_CONSUMER) == KM_ERR_RANGE);
+	FUZZ_ASSERT(ring_attach_split(&ring, sc->page, LANE_PAGE, sc->slots, bytes - 1,
+				      STRIDE, SLOTS, RING_CONSUMER) == KM_ERR_RANGE);
+	FUZZ_ASSERT(ring_attach_split(&ring, sc->page + 8, LANE_PAGE - 8, sc->slots, bytes,
+				      STRIDE, SLOTS, RING_CONSUMER) == KM_ERR_RANGE);
+	FUZZ_ASSERT(ring_attach(&ring, sc->page, LANE_PAGE, STRIDE, SLOTS, RING_CONSUMER) ==
+			    KM_ERR_RANGE &&
+		    ring.dead);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct scene sc = {.plan = {.slots = SLOTS, .stride = STRIDE, .workers = 1}};
@@ -132,9 +150,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_ASSERT(sc.page && sc.slots);
 	memset(sc.page, 0, LANE_PAGE);
 	FUZZ_ASSERT(ring_format(sc.page, LANE_PAGE, STRIDE, SLOTS) == KM_OK);
+	refuse_others(&sc);
 	attach(&sc);
+	fuzz_alloc_forbid();
 	for (unsigned i = 0; i < STEPS_MAX && rd_left(&rd); i++)
 		step(&sc, &rd);
+	fuzz_alloc_permit();
 	free(sc.page);
 	free(sc.slots);
 	return 0;

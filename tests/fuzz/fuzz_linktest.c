@@ -9,6 +9,7 @@
 
 #include "crc32.h"
 #include "cursor.h"
+#include "fuzz_alloc.h"
 #include "fuzz_target.h"
 #include "linktest_print.h"
 #include "tally.h"
@@ -99,8 +100,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	memset(&page, 0, sizeof(page));
 	now_ns = TALLY_SILENT_NS;
-	if (tally_init(&tally, &page) != KM_OK)
-		abort();
+	fuzz_alloc_begin(data, size);
+	if (tally_init(&tally, &page) != KM_OK) {
+		FUZZ_ASSERT(fuzz_alloc_end());
+		return 0;
+	}
+	(void)fuzz_alloc_end();
 	rd_init(&rd, data, size);
 	for (unsigned i = 0; i < FRAMES_MAX && rd_left(&rd) > 0; i++) {
 		uint8_t how = rd_u8(&rd);

@@ -9,6 +9,8 @@
  * there whatever stood before it.
  */
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "crc32.h"
 #include "cursor.h"
@@ -23,9 +25,11 @@
 #include "progress.h"
 
 #define FILE_MAX 524288u
-#define ROW 1u	 /* how: length and checksum are made right */
-#define FIRST 2u /* the row that names the kind of file goes before it */
-#define MANY 4u	 /* the row again and again, each with a number behind: tables must grow */
+#define ROW 1u	  /* how: length and checksum are made right */
+#define FIRST 2u  /* the row that names the kind of file goes before it */
+#define MANY 4u	  /* the row again and again, each with a number behind: tables must grow */
+#define FOLDER 8u /* the name is a folder */
+#define LINKED 16u /* the name is a symbolic link */
 #define MANY_ROWS 2100u
 
 enum file { OBJECTS, MANIFESTS, NAMES, PROGRESS, HEADS, FLOORS, PART, FILES };
@@ -38,6 +42,7 @@ static const char *const magic[FILES] = {"katamichi rx objects 1",
 
 static uint8_t text[FILES][FILE_MAX];
 static size_t used[FILES];
+static uint8_t odd[FILES]; /* FOLDER, LINKED */
 
 static void put(enum file file, const uint8_t *p, size_t n, bool row)
 {
@@ -67,6 +72,7 @@ static void put_many(enum file file, const uint8_t *p, size_t n)
 static void write_files(struct rd *rd)
 {
 	memset(used, 0, sizeof(used));
+	memset(odd, 0, sizeof(odd));
 	while (rd_left(rd)) {
 		const enum file file = rd_u8(rd) % FILES;
 		const uint8_t how = rd_u8(rd);
@@ -75,6 +81,7 @@ static void write_files(struct rd *rd)
 
 		n = n < rd_left(rd) ? n : rd_left(rd);
 		p = rd_bytes(rd, n);
+		odd[file] |= how & (FOLDER | LINKED);
 		if ((how & FIRST) && magic[file])
 			put(file, (const uint8_t *)magic[file], strlen(magic[file]), true);
 		if (p && n)
@@ -90,9 +97,14 @@ static void write_files(struct rd *rd)
 			put(file, sum, sizeof(sum), false);
 		}
 	}
-	for (unsigned i = 0; i < FILES; i++)
-		if (used[i])
+	for (unsigned i = 0; i < FILES; i++) {
+		if (odd[i] & FOLDER)
+			FUZZ_ASSERT(mkdirat(fuzz_dir(), names_of[i], 0700) == 0);
+		else if (odd[i] & LINKED)
+			FUZZ_ASSERT(symlinkat("heads", fuzz_dir(), names_of[i]) == 0);
+		else if (used[i])
 			fuzz_dir_put(names_of[i], text[i], used[i]);
+	}
 }
 
 static void check_sum(const struct ledger *ledger)
@@ -191,6 +203,7 @@ static void open_names(void)
 	}
 	look_up(&names);
 	if (names_put(&names, (const uint8_t *)"a", 1, &row) == 0 &&
+	    names_find(&names, (const uint8_t *)"a", 1, &got) && got.chain == 77 &&
 	    names_sync(&names, &err) == 0) {
 		FUZZ_ASSERT(names_find(&names, (const uint8_t *)"a", 1, &got) &&
 			    got.chain == 77);

@@ -13,6 +13,7 @@
 #include "announce.h"
 #include "clock.h"
 #include "cursor.h"
+#include "fuzz_alloc.h"
 #include "fuzz_dir.h"
 #include "fuzz_target.h"
 #include "ipc.h"
@@ -28,13 +29,14 @@ enum step {
 	STEP_EPOCH,	   /* u8 offset, u8 xor in the signer's file, which starts again */
 	STEP_SESSION,	   /* u8 changes, then u16 offset, u8 xor each: an answer */
 	STEP_MANIFEST,	   /* the same */
-	STEP_BYTES,	   /* u32 type, u16 size: an answer of another kind */
+	STEP_BYTES, /* u32 type, u16 size, u8: 1 to a manifest: an answer of another kind */
 	STEP_COUNT
 };
 
 static struct keys_sign_secret identity;
 static struct keys_box_secret receiver;
 static struct lanes no_lanes;
+static struct sign_session honest; /* an answer as a signer gives it */
 static char dir[96];
 
 struct scene {
@@ -48,6 +50,9 @@ struct scene {
 static void open_once(void)
 {
 	static const uint8_t seed[32] = {1, 2, 3}, box[32] = {9, 8, 7};
+	static const struct session_draw draw = {{1}, {2}, {3}};
+	const struct session_facts facts = {.epoch = 7};
+	size_t len;
 
 	if (dir[0])
 		return;
@@ -56,6 +61,11 @@ static void open_once(void)
 	keys_sign_from_seed(&identity, seed, seed);
 	keys_box_from_secret(&receiver, box);
 	(void)snprintf(dir, sizeof(dir), "%s/signer", fuzz_dir_path());
+	FUZZ_ASSERT(session_announce_make_from(honest.announce, &len, &draw, &facts,
+					       &identity, &receiver.pub, 1) == KM_OK);
+	honest.announce_len = (uint32_t)len;
+	memcpy(honest.secret, draw.secret, sizeof(honest.secret));
+	honest.epoch = facts.epoch;
 }
 
 /* As many bytes as the input has left. */
@@ -75,14 +85,15 @@ static void ask_session(struct scene *sc, struct rd *rd)
 
 	fill(rd, &ask, sizeof(ask));
 	signer_talk_session(&sc->signer, &ask, &answer);
+	/* stored before the announce is made, for which memory may be refused */
+	if (sc->highest < sc->signer.epoch.value)
+		sc->highest = sc->signer.epoch.value;
 	if (answer.rc != KM_OK) {
 		FUZZ_ASSERT(sodium_is_zero(answer.secret, sizeof(answer.secret)));
 		return;
 	}
 	FUZZ_ASSERT(answer.epoch > sc->epoch);
 	sc->epoch = answer.epoch;
-	if (sc->highest < answer.epoch)
-		sc->highest = answer.epoch;
 	FUZZ_ASSERT(session_announce_check(&a, answer.announce, answer.announce_len,
 					   &identity.pub, 1) == KM_OK);
 	FUZZ_ASSERT(a.epoch == answer.epoch &&
@@ -164,32 +175,35 @@ static void take_session(struct scene *sc)
 
 static void session(struct scene *sc, struct rd *rd)
 {
-	static const struct session_draw draw = {{1}, {2}, {3}};
-	const struct session_facts facts = {.epoch = 7};
 	static struct sign_session a;
-	size_t len;
 
-	memset(&a, 0, sizeof(a));
-	FUZZ_ASSERT(session_announce_make_from(a.announce, &len, &draw, &facts, &identity,
-					       &receiver.pub, 1) == KM_OK);
-	a.announce_len = (uint32_t)len;
-	memcpy(a.secret, draw.secret, sizeof(a.secret));
-	a.epoch = facts.epoch;
+	a = honest;
 	answer(sc, SIGN_SESSION, &a, sizeof(a), rd);
 	take_session(sc);
+}
+
+static void take_manifest(struct scene *sc)
+{
+	struct km_err err = KM_ERR_INIT;
+	char sig[MINISIG_FILE_MAX], comment[MINISIG_COMMENT_MAX + 100];
+	size_t len = 0;
+
+	if (tx_session_sign(&sc->source, "text", 4, "comment", sig, &len, &err) == 0)
+		FUZZ_ASSERT(len > 0 && len <= sizeof(sig));
+	else
+		FUZZ_ASSERT(err.code && err.text[0]);
+	take_question(sc);
+	memset(comment, 'c', sizeof(comment) - 1);
+	comment[sizeof(comment) - 1] = '\0';
+	FUZZ_ASSERT(tx_session_sign(&sc->source, "text", 4, comment, sig, &len, &err) != 0);
 }
 
 static void manifest(struct scene *sc, struct rd *rd)
 {
 	struct sign_manifest a = {.rc = KM_OK};
-	struct km_err err = KM_ERR_INIT;
-	char sig[MINISIG_FILE_MAX];
-	size_t len = 0;
 
 	answer(sc, SIGN_MANIFEST, &a, sizeof(a), rd);
-	if (tx_session_sign(&sc->source, "text", 4, "comment", sig, &len, &err) == 0)
-		FUZZ_ASSERT(len > 0 && len <= sizeof(sig));
-	take_question(sc);
+	take_manifest(sc);
 }
 
 static void bytes(struct scene *sc, struct rd *rd)
@@ -198,7 +212,10 @@ static void bytes(struct scene *sc, struct rd *rd)
 	const uint32_t type = rd_u32(rd);
 
 	answer(sc, type, body, rd_u16(rd) % sizeof(body) + 1, NULL);
-	take_session(sc);
+	if (rd_u8(rd) & 1)
+		take_manifest(sc);
+	else
+		take_session(sc);
 }
 
 static void step(struct scene *sc, struct rd *rd)
@@ -240,8 +257,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sc.peer = fds[1];
 	tx_session_init(&sc.source, fds[0], &no_lanes, digest, CLOCK_NEVER);
 	rd_init(&rd, data, size);
+	fuzz_alloc_begin(data, size);
 	for (unsigned i = 0; i < STEPS_MAX && rd_left(&rd); i++)
 		step(&sc, &rd);
+	(void)fuzz_alloc_end();
 	close(fds[0]);
 	close(fds[1]);
 	epoch_close(&sc.signer.epoch);

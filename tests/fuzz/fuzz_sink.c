@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cursor.h"
+#include "fuzz_alloc.h"
 #include "fuzz_target.h"
 #include "sink_out.h"
 
@@ -116,8 +117,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	out.fd[1] = -1;
 	FUZZ_ASSERT(sink_out_attach(&out, memory, sink_bytes()) == KM_OK);
 	rd_init(&rd, data, size);
+	fuzz_alloc_forbid();
 	for (unsigned i = 0; i < STEPS_MAX && rd_left(&rd); i++)
 		if (!step(&out, &rd))
 			break;
+	fuzz_alloc_permit();
 	return 0;
 }

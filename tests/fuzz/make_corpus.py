@@ -13,6 +13,7 @@ import pathlib
 import struct
 import sys
 
+import corpus_disk as disk
 import corpus_roles as roles
 from corpus_parts import record, varint
 
@@ -117,7 +118,7 @@ def records(vectors):
         yield "message-%d" % i, one + one.replace(b"\x05", b"\x04", 1)
 
     def heartbeat(*lanes, count=None):
-        return record(16, bytes(17) + bytes(32) + bytes([len(lanes) if count is None else count])
+        return record(16, bytes(17) + bytes(8) + bytes([len(lanes) if count is None else count])
                       + b"".join(struct.pack(">HQ", lane, 5) for lane in lanes))
     for i, one in enumerate((heartbeat(1, 2), heartbeat(2, 1), heartbeat(999), heartbeat(count=255),
                              heartbeat(1, count=2))):
@@ -324,7 +325,7 @@ def sessions(vectors):
             + plain(1, 9, 22, bad) + b"\x05\x20"
 
     def heartbeat(flags, received, *lanes):
-        return record(16, bytes(8) + struct.pack(">QB", received, flags) + bytes(32) + bytes([len(lanes)])
+        return record(16, bytes(8) + struct.pack(">QB", received, flags) + bytes(8) + bytes([len(lanes)])
                       + b"".join(struct.pack(">HQ", *lane) for lane in lanes))
     yield "heartbeats", b"\x00\x00" + plain(0, 0, 1, heartbeat(2, 0, (0, 9), (3, 50))) + plain(
         0, 0, 2, heartbeat(4, 9, (3, 90))) + b"\x05\x02" + plain(0, 0, 3, heartbeat(0, 9, (3, 100000), (60, 5))) \
@@ -368,6 +369,95 @@ def sessions(vectors):
             1, 9, 12, message(52, 1, 0, b"c")) + plain(0, 0, 1, record(
                 19, b"\x00\x09" + varint(60) + varint(55))) + b"\x05\x40" + plain(
                     1, 9, 13, message(51, 1, 0, b"d")) + b"\x05\x08"
+    # a sink that breaks its ring: what is not taken is told in runs
+    tail = b"\x0a\x82\x01"
+    two = message(4, 1, 0, b"d") + message(6, 1, 0, b"f")
+    yield "live-sink-broken", b"\x00\x00" + tail + plain(1, 9, 9, message(1, 1, 0, b"a") + message(
+        2, 0, 0, b"")) + plain(1, 9, 10, two) + b"\x00\x01" + plain(1, 9, 1, message(
+            1, 1, 0, b"a"), session=1) + b"\x05\x10"
+    yield "live-sink-reads", b"\x00\x00" + plain(1, 9, 9, message(1, 1, 0, b"a")) + b"\x0a\x00\x00" + plain(
+        1, 9, 10, message(2, 1, 0, b"b")) + b"\x0a\x00\x00\x05\x04"
+    yield "live-sessions", b"\x00\x00\x00\x01" + b"".join(
+        plain(1, 9, w, message(n, 1, 0, b"a"), session=s) for w, n, s in (
+            (1, 1, 0), (1, 2, 1), (2, 2, 0), (2, 5, 1), (1, 1, 1), (3, 9, 0))) + plain(
+                0, 0, 9, record(19, b"\x00\x09" + varint(9) + varint(1))) + b"\x05\x20"
+    yield "live-flood", b"\x00\x00\x0d\xff\x00\x00\x0d\x0f\x10\x00\x00\x01" + plain(
+        1, 9, 1, message(1, 1, 0, b"a"), session=1) + b"\x05\x08"
+    yield "live-flood-gaps", b"\x00\x00\x0d\xff\x00\x00" + plain(
+        1, 9, 9, message(4100, 1, 0, b"a") + message(4102, 1, 0, b"a") + message(4105, 1, 0, b"a")) \
+        + b"\x00\x01" + plain(1, 9, 1, message(1, 1, 0, b"a"), session=1) + b"\x05\x08"
+    yield "live-long", b"\x00\x00" + b"".join(plain(1, 9, 9 + i, message(1, 5000, 200 * i, bytes(200)))
+                                             for i in range(25)) + b"\x05\x10"
+    yield "live-joined-told", b"\x09\x01\x05\x00\x00\x00" + plain(0, 0, 1, record(
+        19, b"\x00\x09" + varint(60) + varint(55))) + plain(1, 9, 9, message(50, 1, 0, b"a"), gap=9) + plain(
+            1, 9, 10, message(52, 1, 0, b"a")) + plain(1, 9, 11, message(7, 1, 0, b"a")) + b"\x05\x20"
+    yield "live-joined-unheard", b"\x09\x01\x05\x00\x00\x00" + plain(0, 0, 1, record(
+        19, b"\x00\x09" + varint(60) + varint(55))) + b"\x00\x01" + plain(1, 9, 9, message(
+            1, 1, 0, b"a"), session=1)
+    for n in (1, 7, 40):
+        yield "keys-%02d" % n, bytes([11, n]) + b"\x00\x00\x08\x03\x04\x05\x80\x00\x00\x08\x03\x08\x05\x10"
+
+    def answer(verdict, sender=0, floors=0, identity=0):
+        return struct.pack(">BBBHB", 12, verdict, sender, floors, identity)
+    yield "revoked", b"\x00\x00\x08\x03\x08" + answer(11, 0, 1, 1) + b"\x08\x06\x04" + answer(
+        11, 0, 40000, 1) + answer(11) + b"\x08\x03\x10\x00\x00\x05\x40"
+    yield "answers", b"\x06\x80\x00\x00\x00\x01" + answer(0) + answer(0, 0, 9, 1) + answer(
+        0, 0, 9, 1) + answer(3, 1) + answer(12, 1) + b"\x08\x03\x08\x05\x20\x06\x00\x00\x00\x05\x20"
+    # announces that differ in their signature alone, faster than they are asked about
+    many = b"".join(bytes([1, 0, 0, 250, n]) for n in range(1, 70))
+    yield "announces-many", many + b"\x00\x00\x05\x80"
+    yield "announces-many-deaf", b"\x06\x80" + many + b"\x05\xff" * 5 + b"\x06\x00\x00\x00\x05\x20"
+    yield "tagged", b"\x0e\x02\x00\x00\x04\x14" + bytes(12) + b"\x81\x00\x00\x05\x88\xb5" + bytes(2) \
+        + b"\x04\x14" + bytes(12) + b"\x81\x00\x00\x06\x88\xb5" + bytes(2)
+    yield "trains", b"\x0e\x01\x0f\xff\x01\x00\x00" + b"\x0f\x02\x03\x00\x00\x0f\x02\x01\x18\x01" \
+        + b"\x0f\x02\x01\x25\x01\x0f\x1c\x03\x00\x00\x0f\x02\x03\x2a\x08\x00\x00\x05\x20"
+    test = bytes.fromhex(vectors["linktest"]["frames"][1]["frame"])[:200]
+    yield "link-test", b"\x04" + bytes([14 + len(test)]) + bytes(12) + b"\x88\xb5" + test
+    beats = b"".join(plain(0, 0, n, heartbeat(0, 0, (3, n * 40))) for n in range(1, 5))
+    yield "accounts", b"\x00\x00\x08\x03\x04" + beats + b"\x05\x80" + plain(
+        0, 0, 9, heartbeat(6, 3, (0, 1), (3, 4))) + b"\x08\x08\x08\x05\x80"
+    def symbol(window, index, lane=3, repair=0, k=0, m=0, depth=1, channel=7, stream=0, session=0,
+               payload=None):
+        """Of a window with M = 4."""
+        return seal(struct.pack(">BBBBBBHBBBBBH", session, repair, lane, channel, stream, window, index,
+                                depth, 3, k, m, 0, 0),
+                    (b"" if repair else every["manifest" if stream else "fragment"])
+                    if payload is None else payload)
+
+    def said(window, symbols, repairs, number, channel=7, stream=0, session=0):
+        return plain(0, 0, number, record(18, struct.pack(">HBIHH", channel, stream, window, symbols,
+                                                          repairs)), session=session)
+    # the pool is full: of windows that could still be repaired, and of one alone
+    yield "evicted", b"\x00\x00" + b"".join(symbol(30 + 2 * i + n, at, lane) for at in range(4) for i, lane in
+                                          enumerate((3, 11, 19, 27)) for n in range(2)) + b"\x05\xff"
+    yield "evicted-low", b"\x00\x00" + b"".join(symbol(40 + i, at, lane) for at in range(12) for i, lane in
+                                              enumerate((2, 4, 3))) + b"\x05\xff"
+    yield "no-room-to-repair", b"\x00\x00" + b"".join(symbol(30, at) for at in range(19)) + b"".join(
+        symbol(30, r, repair=1, k=23, m=4) for r in range(4)) + b"\x05\xff"
+    yield "repairs-disagree", b"\x00\x00" + symbol(30, 0) + symbol(30, 0, repair=1, k=5, m=4) + symbol(
+        30, 1, repair=1, k=6, m=4) + symbol(30, 9) + symbol(30, 0) + symbol(30, 1, repair=1, k=5, m=4) * 2 \
+        + symbol(30, 1, depth=2) + b"\x05\xff"
+    yield "close-too-few", b"\x00\x00" + b"".join(symbol(30, at) for at in range(6)) + said(
+        30, 3, 4, 1) + said(30, 6, 4, 2) + said(30, 7, 4, 3) + b"\x05\xff"
+    yield "closes-alone", b"\x00\x00" + b"".join(said(60 + n, 4, 4, n) for n in range(20)) + symbol(
+        61, 0) + symbol(79, 0) + b"\x05\xff"
+    yield "strays", b"\x00\x00" + b"".join(symbol(w, 0) for w in (30, 31, 32, 33, 34)) + b"\x07\x01" \
+        + b"".join(symbol(w, at) for w in (30, 31) for at in range(1, 5)) + symbol(
+            30, 0, repair=1, k=5, m=4) + b"\x05\x02\x07\x00\x05\xff"
+    yield "whole-and-open", b"\x00\x00\x00\x01" + b"".join(
+        symbol(30 + w, 0, lane, channel=channel, stream=stream, session=session) + said(
+            30 + w, 1, 4, 16 * session + w, channel, stream, session)
+        for session in range(2) for channel in (7, 8) for stream in range(2)
+        for w, lane in enumerate((3, 11, 19, 27, 35, 43, 51, 59, 3, 11, 19, 27, 35, 43, 51, 59)))
+    yield "whole-then-repairs", b"\x00\x00" + symbol(30, 0) + said(30, 1, 2, 1) + symbol(
+        30, 0, repair=1, k=1, m=4) + symbol(30, 1, repair=1, k=1, m=4) + b"\x05\x20"
+    # windows of many lanes
+    yield "lanes", b"\x00\x00" + b"".join(seal(struct.pack(
+        ">BBBBBBHBBBBBH", 0, 0, lane, 7, 0, 30 + 2 * i + n, 1, 3, 2, 0, 0, 0, 0), every["fragment"])
+        for n in range(2) for i, lane in enumerate((3, 11, 19, 27, 35, 43, 51, 59, 2, 10))) + b"\x05\xff"
+    yield "ledger-windows", b"\x00\x00" + b"".join(seal(struct.pack(
+        ">BBBBBBHBBBBBH", 0, 0, 3, 7, 1, 30 + i, 1, 3, 2, 0, 0, 0, 0), every["manifest"])
+        for i in range(12)) + b"\x05\xff"
     # behind the last numbers there are: once an endless loop in order.c
     yield "live-last", (b"\x00\x00" + seal(live + b"\x09\x00" + shape,
                                            message((1 << 64) - 6, 1, 0, b"z"))
@@ -447,9 +537,10 @@ def releases(_):
 TARGETS = {"announce": announces, "carrier": carriers, "conf": confs, "deliver": roles.delivers,
            "frame": frames, "ipc": messages, "journal": roles.journals, "keeper": roles.keepers,
            "keys": keys, "lane": roles.lanes, "linktest": linktests, "manifest": manifests,
-           "minisig": signatures, "record": records, "release": releases, "replay": roles.recordings,
-           "rows": roles.rows, "session": sessions, "sign": roles.signs, "sink": roles.sinks,
-           "stats": roles.pages, "ticket": tickets}
+           "minisig": signatures, "missing": disk.missing, "ready": roles.readies,
+           "record": records, "release": releases, "replay": roles.recordings,
+           "resend": disk.resends, "rows": roles.rows, "session": sessions, "sign": roles.signs,
+           "sink": roles.sinks, "stats": roles.pages, "ticket": tickets}
 
 
 def main():

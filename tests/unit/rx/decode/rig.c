@@ -173,7 +173,7 @@ void rig_free(struct rig *rig)
 	free(rig);
 }
 
-static void advance(struct rig *rig, uint64_t ns)
+void rig_turn(struct rig *rig, uint64_t ns)
 {
 	unsigned asked;
 
@@ -190,14 +190,14 @@ static void advance(struct rig *rig, uint64_t ns)
 
 void rig_run(struct rig *rig, uint64_t ns)
 {
-	advance(rig, ns);
+	rig_turn(rig, ns);
 	MUST(rx_engine_check(&rig->e));
 }
 
 void rig_wait(struct rig *rig, uint64_t ns)
 {
 	for (uint64_t t = 0; t < ns; t += 20 * RIG_MS)
-		advance(rig, 20 * RIG_MS);
+		rig_turn(rig, 20 * RIG_MS);
 	MUST(rx_engine_check(&rig->e));
 }
 

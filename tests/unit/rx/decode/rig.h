@@ -61,7 +61,9 @@ void rig_free(struct rig *rig);
 void rig_push(struct rig *rig, const uint8_t *frame, size_t len);
 /* Advance time and run until nothing more happens; every conserved sum is checked. */
 void rig_run(struct rig *rig, uint64_t ns);
-/* The same for long times, in steps of 20 ms; checked at the end: a sum that does not hold stays
+/* The same without the check: for many frames in a row, of which the last is checked. */
+void rig_turn(struct rig *rig, uint64_t ns);
+/* rig_run() for long times, in steps of 20 ms; checked at the end: a sum that does not hold stays
  * so, and recounting a quiet receiver was most of what fuzzing did. */
 void rig_wait(struct rig *rig, uint64_t ns);
 uint64_t rig_count(const struct rig *rig, enum decode_count row);
