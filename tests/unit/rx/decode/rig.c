@@ -160,16 +160,29 @@ struct rig *rig_new(unsigned slots, uint64_t hold_bytes)
 	return rig;
 }
 
+/* Bytes of a ring that its producer, whose index is his own, may have written. */
+static size_t written(const struct ring *producer)
+{
+	const uint64_t n =
+		producer->ahead < producer->count ? producer->ahead : producer->count;
+
+	return RING_SLOTS_OFFSET + (size_t)n * producer->slot_size;
+}
+
 void rig_free(struct rig *rig)
 {
+	const size_t deliver = written(&rig->e.delivery.ring);
+	const size_t sink = written(&rig->e.live.sink), pump = written(&rig->pump);
+	const size_t segment = segment_bytes(&rig->plan.segment);
+
 	rig_forget(rig);
 	free(rig->msgs);
 	rx_engine_free(&rig->e);
-	rig_memory_give(rig->maps.segment, segment_bytes(&rig->plan.segment));
-	rig_memory_give(rig->maps.deliver, deliver_bytes());
+	rig_memory_give_used(rig->maps.segment, segment, segment);
+	rig_memory_give_used(rig->maps.deliver, deliver_bytes(), deliver);
 	rig_memory_give(rig->maps.ask, ask_bytes());
-	rig_memory_give(rig->maps.sink, sink_bytes());
-	rig_memory_give(rig->maps.pump, intake_pump_bytes(&rig->plan.intake));
+	rig_memory_give_used(rig->maps.sink, sink_bytes(), sink);
+	rig_memory_give_used(rig->maps.pump, intake_pump_bytes(&rig->plan.intake), pump);
 	free(rig);
 }
 

@@ -16,4 +16,7 @@ void *rig_memory_take(size_t len);
 /* For the next one of the same length, or unmapped. */
 void rig_memory_give(void *p, size_t len);
 
+/* The same where only the first USED bytes were written, and the last page: these are zeroed now. */
+void rig_memory_give_used(void *p, size_t len, size_t used);
+
 #endif
