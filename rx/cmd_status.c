@@ -136,7 +136,7 @@ static void print_sender(const struct sender *sender, bool running)
 	(void)printf("\n");
 }
 
-/* The number that decode (role "live") or the sink shows for a datagram channel. */
+/* The number that decode (role "live") or the sink shows for a live channel. */
 static uint64_t live(const struct stats_map *map, const char *role, unsigned number,
 		     const char *what)
 {
@@ -146,15 +146,16 @@ static uint64_t live(const struct stats_map *map, const char *role, unsigned num
 	return counter(map, role, name);
 }
 
-static void print_datagrams(const struct rx_config *config, const struct stats_map *map)
+static void print_lives(const struct rx_config *config, const struct stats_map *map)
 {
-	for (unsigned i = 0; i < config->datagrams; i++) {
-		const unsigned n = config->datagram[i].number;
+	for (unsigned i = 0; i < config->lives; i++) {
+		const unsigned n = config->live[i].number;
 
-		(void)printf("datagram  %s: delivered %" PRIu64 ", repaired %" PRIu64
+		(void)printf("%-9s %s: delivered %" PRIu64 ", repaired %" PRIu64
 			     ", lost %" PRIu64 ", late %" PRIu64 ", sink behind %" PRIu64
 			     ", dropped at tx %" PRIu64 "\n",
-			     config->datagram[i].name, live(map, "live", n, "delivered"),
+			     rx_kind_name((enum rx_kind)config->live[i].kind),
+			     config->live[i].name, live(map, "live", n, "delivered"),
 			     live(map, "live", n, "repaired"), live(map, "live", n, "lost"),
 			     live(map, "live", n, "late"),
 			     live(map, "live", n, "sink_full"),
@@ -200,7 +201,7 @@ static void print_text(const struct rx_config *config, const struct stats_map *m
 		return;
 	}
 	rx_print_counters(map);
-	print_datagrams(config, map);
+	print_lives(config, map);
 	print_keys(map);
 	(void)printf("one-way   port sent %" PRIu64
 		     " frames%s; the sender's port received %" PRIu64 "%s\n",

@@ -47,7 +47,7 @@ int rx_shared_make(struct rx_shared *shared, const struct rx_config *config,
 	if (shared->fd_deliver < 0 || shm_map(&shared->deliver, shared->fd_deliver,
 					      deliver_bytes(), SHM_MAP_WRITE, err) != 0)
 		return -1;
-	if (config->datagrams > 0) {
+	if (config->lives > 0) {
 		shared->fd_sink = shm_create("rx-sink", sink_bytes(), err);
 		if (shared->fd_sink < 0 || shm_map(&shared->sink, shared->fd_sink,
 						   sink_bytes(), SHM_MAP_WRITE, err) != 0)

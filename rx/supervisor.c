@@ -165,7 +165,7 @@ static int spawn_sink(void *ctx, struct role_child *child, struct km_err *err)
 {
 	struct rx_supervisor *s = ctx;
 	const char *const args[] = {"--mtu", s->mtu_text};
-	struct role_fd fds[3 + RX_DATAGRAMS_MAX] = {
+	struct role_fd fds[3 + RX_LIVES_MAX] = {
 		{s->fd_config, RX_FD_CONFIG},
 		{s->fd_stats, RX_FD_STATS},
 		{s->shared.fd_sink, RX_FD_SINK},
@@ -180,12 +180,12 @@ static int spawn_sink(void *ctx, struct role_child *child, struct km_err *err)
 		.n_args = 2,
 	};
 
-	if (s->replay || s->config->datagrams == 0)
+	if (s->replay || s->config->lives == 0)
 		return 0; /* nothing to send, or nothing that may be sent */
 	rx_sockets_open(&s->sockets, s->config);
 	for (unsigned i = 0; i < s->sockets.count; i++)
-		if (s->sockets.fd[i] >= 0)
-			fds[spec.n_fds++] = (struct role_fd){s->sockets.fd[i],
+		if (s->sockets.sink[i] >= 0)
+			fds[spec.n_fds++] = (struct role_fd){s->sockets.sink[i],
 							     RX_FD_SINK_SOCKET + (int)i};
 	return role_spawn(&spec, child, err);
 }
@@ -501,6 +501,8 @@ static int set_up(struct rx_supervisor *s, const void *bytes, size_t len, int re
 		return -1;
 	if (rx_config_scans(s->config) && ipc_pair(s->scan, err) != 0)
 		return -1;
+	if (!s->replay && rx_sockets_make(&s->sockets, s->config, err) != 0)
+		return -1;
 	s->fd_pid = host_lock_pid(s->config->run_dir, err);
 	if (s->fd_pid < 0)
 		return -1;
@@ -542,7 +544,7 @@ static void say_start(const struct rx_supervisor *s)
 	log_event(EVENT_DAEMON_START,
 		  "katamichi-rx %s interface=%s mtu=%" PRIu32 " channels=%u%s",
 		  config->name, s->replay ? "(file)" : config->interface, config->mtu,
-		  config->channels + config->datagrams, s->replay ? " replay=yes" : "");
+		  config->channels + config->lives, s->replay ? " replay=yes" : "");
 	rx_config_cores(config, &cores);
 	log_event(EVENT_CORES_PLACED, "%s", cores_describe(&cores, placed, sizeof(placed)));
 }

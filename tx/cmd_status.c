@@ -27,7 +27,7 @@ static void print_age(uint64_t seconds)
 		(void)printf("%" PRIu64 " h", seconds / 3600);
 }
 
-/* The number that the source shows for a datagram channel. */
+/* The number that the source shows for a live channel. */
 static uint64_t live(const struct stats_map *map, unsigned number, const char *what)
 {
 	char name[STATS_NAME_MAX];
@@ -36,16 +36,17 @@ static uint64_t live(const struct stats_map *map, unsigned number, const char *w
 	return counter(map, "live", name);
 }
 
-static void print_datagrams(const struct tx_config *config, const struct stats_map *map)
+static void print_lives(const struct tx_config *config, const struct stats_map *map)
 {
-	for (unsigned i = 0; i < config->datagrams; i++) {
-		const unsigned n = config->datagram[i].number;
+	for (unsigned i = 0; i < config->lives; i++) {
+		const unsigned n = config->live[i].number;
 
-		(void)printf("datagram  %s: messages %" PRIu64 ", bytes %" PRIu64
+		(void)printf("%-9s %s: messages %" PRIu64 ", bytes %" PRIu64
 			     "; dropped: queue full %" PRIu64 ", over rate %" PRIu64
 			     ", too long %" PRIu64 ", source not allowed %" PRIu64
 			     ", cut off %" PRIu64 "\n",
-			     config->datagram[i].name, live(map, n, "messages"),
+			     tx_kind_name((enum tx_kind)config->live[i].kind),
+			     config->live[i].name, live(map, n, "messages"),
 			     live(map, n, "bytes"), live(map, n, "overflow"),
 			     live(map, n, "over_rate"), live(map, n, "too_long"),
 			     live(map, n, "not_allowed"), live(map, n, "cut_off"));
@@ -97,7 +98,7 @@ static void print_text(const struct tx_config *config, const struct stats_map *m
 		     counter(map, "source", "objects_announced"),
 		     counter(map, "source", "manifests_sent"),
 		     counter(map, "source", "resends"));
-	print_datagrams(config, map);
+	print_lives(config, map);
 	(void)printf(
 		"frames    sent %" PRIu64 ", bytes %" PRIu64 ", no buffer %" PRIu64 "\n",
 		counter(map, "sender", "frames_sent"), counter(map, "sender", "bytes_sent"),

@@ -53,7 +53,7 @@ struct tx_supervisor {
 	int fd_config, fd_stats, fd_index, fd_slots, fd_slots_ro, fd_pid, fd_keys;
 	int fd_received, fd_sent;     /* counters of the port */
 	int sign[2];		      /* source's end, signer's end */
-	struct tx_sockets sockets;    /* of datagram channels; they outlive a source */
+	struct tx_sockets sockets;    /* of live channels; they outlive a role */
 	struct return_watch received; /* since received_base */
 	uint64_t received_base;
 	bool blind; /* the counter cannot be read */
@@ -113,7 +113,7 @@ static int spawn_sender(void *ctx, struct role_child *child, struct km_err *err)
 static int spawn_source(void *ctx, struct role_child *child, struct km_err *err)
 {
 	struct tx_supervisor *s = ctx;
-	struct role_fd fds[6 + TX_DATAGRAMS_MAX] = {
+	struct role_fd fds[6 + TX_LIVES_MAX] = {
 		{s->fd_config, TX_FD_CONFIG},	 {s->fd_stats, TX_FD_STATS},
 		{s->fd_index, TX_FD_LANE_INDEX}, {s->fd_slots, TX_FD_LANE_SLOTS},
 		{s->sign[0], TX_FD_SIGN},
@@ -123,7 +123,7 @@ static int spawn_source(void *ctx, struct role_child *child, struct km_err *err)
 	if (s->fd_received >= 0)
 		fds[n++] = (struct role_fd){s->fd_received, TX_FD_PORT_RX};
 	for (unsigned i = 0; i < s->sockets.count; i++)
-		fds[n++] = (struct role_fd){s->sockets.fd[i], TX_FD_DATAGRAM + (int)i};
+		fds[n++] = (struct role_fd){s->sockets.source[i], TX_FD_LIVE + (int)i};
 	return spawn_role(s, "source", 0, fds, n, child, err);
 }
 
@@ -206,7 +206,7 @@ static void watch_link(struct tx_supervisor *s, struct fleet *fleet)
 	s->gone = false;
 	s->port = now;
 	open_counters(s);
-	tx_sockets_shun(&s->sockets, now.index);
+	tx_sockets_shun(&s->sockets, s->config, now.index);
 	stats_add(&s->stats, STAT_LINK_CHANGES, 1);
 	log_event(EVENT_LINK_BACK, "interface %s is there (again) index=%u mtu=%" PRIu32,
 		  s->config->interface, now.index, now.mtu);
@@ -368,7 +368,8 @@ static int set_up(struct tx_supervisor *s, const void *bytes, size_t len,
 	if (s->fd_config < 0 || make_stats(s, err) != 0 || make_memory(s, err) != 0)
 		return -1;
 	open_counters(s);
-	if (tx_sockets_open(&s->sockets, s->config, s->port.index, err) != 0)
+	if (tx_sockets_open(&s->sockets, s->config, s->port.index, s->uid, s->gid, err) !=
+	    0)
 		return -1;
 	return fleet_give_up_rights(0, s->config->permissive, &s->sandbox, err);
 }
@@ -380,7 +381,7 @@ static void tear_down(struct tx_supervisor *s)
 			    &s->fd_sent,   &s->fd_received, &s->fd_keys};
 
 	notify_close(&s->notify);
-	tx_sockets_close(&s->sockets);
+	tx_sockets_close(&s->sockets, s->config);
 	shm_unmap(&s->index);
 	stats_unmap(&s->stats_map);
 	for (size_t i = 0; i < KM_COUNT(fds); i++)
@@ -397,7 +398,7 @@ static void say_start(const struct tx_supervisor *s)
 		  "katamichi-tx %s interface=%s mtu=%" PRIu32 " rate_bps=%" PRIu64
 		  " channels=%u",
 		  config->name, config->interface, config->mtu, config->rate_bps,
-		  config->channels + config->datagrams);
+		  config->channels + config->lives);
 	tx_config_cores(config, &cores);
 	log_event(EVENT_CORES_PLACED, "%s", cores_describe(&cores, placed, sizeof(placed)));
 }

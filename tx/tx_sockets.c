@@ -2,7 +2,6 @@
 #include "tx_sockets.h"
 
 #include <linux/filter.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,86 +9,122 @@
 #include "host.h"
 #include "log.h"
 
-static int shun(int fd, unsigned diode)
+#define SHUN_STEPS 4u
+
+/* Drops what comes in by the interface DIODE. */
+static void shun_code(struct sock_filter code[SHUN_STEPS], unsigned diode)
 {
-	struct sock_filter code[] = {
+	const struct sock_filter program[SHUN_STEPS] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)(SKF_AD_OFF + SKF_AD_IFINDEX)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, diode, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
 	};
-	const struct sock_fprog program = {KM_COUNT(code), code};
 
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+	memcpy(code, program, sizeof(program));
 }
 
-/* Beyond net.core.rmem_max only root may ask; what is granted is worth a line. */
-static void size_queue(int fd, const struct tx_config_datagram *conf)
+/* Beyond net.core.*mem_max only root may ask; what is granted is worth a line. OPTION: SO_RCVBUF,
+ * or SO_SNDBUF where the sender's end is charged. */
+static void size_queue(int fd, const struct tx_config_live *conf, int option)
 {
+	const bool receive = option == SO_RCVBUF;
 	const int want = (int)conf->receive_buffer;
 	socklen_t len = sizeof(int);
 	int got = 0;
 
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &want, sizeof(want)) != 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &want, sizeof(want));
+	if (setsockopt(fd, SOL_SOCKET, receive ? SO_RCVBUFFORCE : SO_SNDBUFFORCE, &want,
+		       sizeof(want)) != 0)
+		(void)setsockopt(fd, SOL_SOCKET, option, &want, sizeof(want));
 	/* the kernel doubles what it is asked for, for its own overhead */
-	if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &len) == 0 && got / 2 < want)
+	if (getsockopt(fd, SOL_SOCKET, option, &got, &len) == 0 && got / 2 < want)
 		log_event(EVENT_LIVE_BUFFER,
 			  "the kernel gives a smaller queue than receive_buffer: raise "
-			  "net.core.rmem_max channel=%s wanted=%d given=%d",
-			  conf->name, want, got / 2);
+			  "net.core.%s channel=%s wanted=%d given=%d",
+			  receive ? "rmem_max" : "wmem_max", conf->name, want, got / 2);
 }
 
-static int open_one(int *fd, const struct tx_config_datagram *conf, unsigned diode,
-		    struct km_err *err)
+/* The pair between the role and the source. A stream would have to be cut again; a datagram
+ * socket holds few, however small (net.unix.max_dgram_qlen). */
+static int open_pair(struct tx_sockets *sockets, unsigned i,
+		     const struct tx_config_live *conf, struct km_err *err)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET,
-				 .sin_port = htons(conf->listen.port)};
-	const uint8_t *ip = conf->listen.ip;
+	int pair[2];
 
-	memcpy(&at.sin_addr, ip, sizeof(at.sin_addr));
-	*fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (*fd < 0)
-		return km_err_set_errno(err, EX_OSERR, "channel %s: UDP socket",
-					conf->name);
-	size_queue(*fd, conf);
-	/* before bind(): there is no moment at which the diode port is heard */
-	if (shun(*fd, diode) != 0)
-		return km_err_set_errno(err, EX_OSERR, "channel %s: socket filter",
-					conf->name);
-	if (bind(*fd, (struct sockaddr *)&at, sizeof(at)) != 0)
-		return km_err_set_errno(
-			err, EX_UNAVAILABLE,
-			"channel %s: listen = %u.%u.%u.%u:%u cannot be had: give this host "
-			"the address, or end what uses the port",
-			conf->name, ip[0], ip[1], ip[2], ip[3], conf->listen.port);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) !=
+	    0)
+		return km_err_set_errno(err, EX_OSERR, "socketpair");
+	sockets->source[i] = pair[0];
+	sockets->feed[i] = pair[1];
+	size_queue(pair[1], conf, SO_SNDBUF);
 	return 0;
 }
 
-int tx_sockets_open(struct tx_sockets *sockets, const struct tx_config *config,
-		    unsigned diode, struct km_err *err)
+static int open_one(struct tx_sockets *sockets, unsigned i,
+		    const struct tx_config_live *conf, unsigned diode,
+		    const struct local_end_terms *common, struct km_err *err)
 {
-	for (unsigned i = 0; i < config->datagrams; i++) {
+	struct local_end_terms terms = *common;
+	struct sock_filter code[SHUN_STEPS];
+	const struct sock_fprog program = {SHUN_STEPS, code};
+	const bool own = tx_kind_has_role((enum tx_kind)conf->kind);
+	int fd;
+
+	shun_code(code, diode);
+	terms.mode = conf->socket_mode;
+	terms.type = SOCK_DGRAM;
+	if (conf->listen.kind == LOCAL_END_INET)
+		terms.filter = &program;
+	fd = local_end_bind(&conf->listen, &terms, err);
+	if (fd < 0)
+		return -1;
+	size_queue(fd, conf, SO_RCVBUF);
+	*(own ? &sockets->listen[i] : &sockets->source[i]) = fd;
+	return own ? open_pair(sockets, i, conf, err) : 0;
+}
+
+int tx_sockets_open(struct tx_sockets *sockets, const struct tx_config *config,
+		    unsigned diode, uid_t uid, gid_t gid, struct km_err *err)
+{
+	const struct local_end_terms terms = {.uid = uid, .gid = gid};
+
+	for (unsigned i = 0; i < config->lives; i++) {
+		sockets->source[i] = sockets->feed[i] = sockets->listen[i] = -1;
 		sockets->count = i + 1;
-		if (open_one(&sockets->fd[i], &config->datagram[i], diode, err) != 0)
-			return -1;
+		if (open_one(sockets, i, &config->live[i], diode, &terms, err) != 0)
+			return km_err_prefix(err, "channel %s", config->live[i].name);
 	}
 	return 0;
 }
 
-void tx_sockets_shun(struct tx_sockets *sockets, unsigned diode)
+void tx_sockets_shun(struct tx_sockets *sockets, const struct tx_config *config,
+		     unsigned diode)
 {
-	for (unsigned i = 0; i < sockets->count; i++)
-		if (shun(sockets->fd[i], diode) != 0)
-			log_event(
-				EVENT_RETURN_SEEN,
-				"a socket of a datagram channel could not be made deaf to "
-				"the new diode port: restart the daemon");
+	struct sock_filter code[SHUN_STEPS];
+	const struct sock_fprog program = {SHUN_STEPS, code};
+
+	shun_code(code, diode);
+	for (unsigned i = 0; i < sockets->count; i++) {
+		const int fd =
+			sockets->listen[i] >= 0 ? sockets->listen[i] : sockets->source[i];
+
+		if (config->live[i].listen.kind == LOCAL_END_INET &&
+		    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+			       sizeof(program)) != 0)
+			log_event(EVENT_RETURN_SEEN,
+				  "a socket could not be made deaf to the new diode port: "
+				  "restart the daemon channel=%s",
+				  config->live[i].name);
+	}
 }
 
-void tx_sockets_close(struct tx_sockets *sockets)
+void tx_sockets_close(struct tx_sockets *sockets, const struct tx_config *config)
 {
-	for (unsigned i = 0; i < sockets->count; i++)
-		km_close(&sockets->fd[i]);
+	for (unsigned i = 0; i < sockets->count; i++) {
+		km_close(&sockets->source[i]);
+		km_close(&sockets->feed[i]);
+		km_close(&sockets->listen[i]);
+		local_end_remove(&config->live[i].listen);
+	}
 	sockets->count = 0;
 }

@@ -25,6 +25,7 @@
 #include <stdio.h>
 
 #include "km_err.h"
+#include "local_end.h"
 
 /* Limits on the file; each is far above any real configuration. */
 #define CONF_FILE_MAX (UINT32_C(1) << 20) /* bytes */
@@ -51,6 +52,7 @@ enum conf_type {
 	CONF_MAC,      /* uint8_t[6]: aa:bb:cc:dd:ee:ff */
 	CONF_HEX16,    /* uint16_t: 0x88b5 */
 	CONF_ENDPOINT, /* struct conf_endpoint: 192.0.2.1:4001, neither part 0 */
+	CONF_END,      /* struct local_end: 192.0.2.1:4001, /path, fifo:/path */
 	CONF_LIST      /* struct conf_list: comma-separated strings */
 };
 

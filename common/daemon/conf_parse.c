@@ -44,6 +44,7 @@ static bool conf_row_sane(const struct conf_row *row, size_t room)
 		[CONF_MAC] = 6,
 		[CONF_HEX16] = sizeof(uint16_t),
 		[CONF_ENDPOINT] = sizeof(struct conf_endpoint),
+		[CONF_END] = sizeof(struct local_end),
 		[CONF_LIST] = sizeof(struct conf_list),
 	};
 

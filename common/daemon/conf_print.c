@@ -9,6 +9,7 @@ static const char *const conf_type_names[] = {
 	[CONF_U64] = "number",	  [CONF_SIZE] = "size",	       [CONF_DURATION] = "duration",
 	[CONF_RATE] = "rate",	  [CONF_ENUM] = "choice",      [CONF_MAC] = "mac",
 	[CONF_HEX16] = "hex",	  [CONF_ENDPOINT] = "address", [CONF_LIST] = "list",
+	[CONF_END] = "end",
 };
 
 /* Large enough for a full list. */

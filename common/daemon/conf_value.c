@@ -257,6 +257,37 @@ static enum km_rc conf_parse_endpoint(const char *text, size_t len,
 	return KM_OK;
 }
 
+/* A path of its file system, or an address and a port. */
+static enum km_rc conf_parse_end(const char *text, size_t len, struct local_end *field,
+				 char *reason)
+{
+	static const char fifo[] = "fifo:";
+	const bool is_fifo =
+		len > sizeof(fifo) - 1 && memcmp(text, fifo, sizeof(fifo) - 1) == 0;
+	const size_t from = is_fifo ? sizeof(fifo) - 1 : 0;
+	const struct conf_row path = {.type = CONF_PATH, .size = sizeof(field->path)};
+	struct conf_endpoint end = {0};
+	struct local_end out;
+	enum km_rc rc;
+
+	memset(&out, 0, sizeof(out)); /* padding too: results are compared as bytes */
+	if (is_fifo || text[0] == '/') {
+		out.kind = is_fifo ? LOCAL_END_FIFO : LOCAL_END_UNIX;
+		rc = conf_parse_text(&path, text + from, len - from, out.path, reason);
+	} else {
+		out.kind = LOCAL_END_INET;
+		rc = conf_parse_endpoint(text, len, &end, reason);
+		if (rc != KM_OK)
+			return conf_no(reason,
+				       "neither an IPv4 address and a port nor a path");
+		memcpy(out.ip, end.ip, sizeof(out.ip));
+		out.port = end.port;
+	}
+	if (rc == KM_OK)
+		memcpy(field, &out, sizeof(out));
+	return rc;
+}
+
 static enum km_rc conf_parse_list(const char *text, size_t len, struct conf_list *list,
 				  char *reason)
 {
@@ -341,6 +372,8 @@ enum km_rc conf_value_parse(const struct conf_row *row, const char *text, size_t
 		return conf_parse_hex16(row, text, len, field, reason);
 	case CONF_ENDPOINT:
 		return conf_parse_endpoint(text, len, field, reason);
+	case CONF_END:
+		return conf_parse_end(text, len, field, reason);
 	case CONF_LIST:
 		return conf_parse_list(text, len, field, reason);
 	}
@@ -374,6 +407,7 @@ char *conf_value_format(const struct conf_row *row, const void *field, char *buf
 	const struct conf_list *list = field;
 	const struct conf_endpoint *end = field;
 	const uint8_t *mac = field;
+	char place[LOCAL_END_TEXT_MAX];
 	size_t used = 0;
 
 	buf[0] = '\0';
@@ -409,6 +443,9 @@ char *conf_value_format(const struct conf_row *row, const void *field, char *buf
 	case CONF_ENDPOINT:
 		(void)snprintf(buf, len, "%u.%u.%u.%u:%u", end->ip[0], end->ip[1],
 			       end->ip[2], end->ip[3], end->port);
+		break;
+	case CONF_END:
+		(void)snprintf(buf, len, "%s", local_end_text(field, place));
 		break;
 	case CONF_LIST:
 		for (uint32_t i = 0; i < list->n && i < CONF_LIST_MAX && used < len; i++) {
@@ -483,6 +520,12 @@ char *conf_allowed_text(const struct conf_row *row, char *buf, size_t len)
 		break;
 	case CONF_ENDPOINT:
 		(void)snprintf(buf, len, "an IPv4 address and a port, 192.0.2.1:4001");
+		break;
+	case CONF_END:
+		(void)snprintf(buf, len,
+			       "an IPv4 address and a port, 192.0.2.1:4001, or an absolute "
+			       "path up to %u bytes, after fifo: that of a FIFO",
+			       LOCAL_END_PATH_MAX - 1);
 		break;
 	case CONF_LIST:
 		(void)snprintf(buf, len, "up to %d items with commas between",

@@ -30,7 +30,7 @@
 #include "stats.h"
 #include "supervise.h"
 
-#define FLEET_ROLES_MAX 8
+#define FLEET_ROLES_MAX 16
 
 /* A role has this long to become ready: publish may have to walk its state after a crash. */
 #define FLEET_READY_NS UINT64_C(120000000000)

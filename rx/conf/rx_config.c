@@ -57,15 +57,16 @@ static struct carrier_end convert_end(const struct conf_endpoint *from)
 	return to;
 }
 
-static void convert_datagram(struct rx_config_datagram *to,
-			     const struct rx_raw_channel *from)
+static void convert_live(struct rx_config_live *to, const struct rx_raw_channel *from)
 {
 	memcpy(to->name, from->name, sizeof(from->name));
 	memcpy(to->owner, from->owner, sizeof(to->owner));
 	memcpy(to->purpose, from->purpose, sizeof(to->purpose));
 	memcpy(to->classification, from->classification, sizeof(to->classification));
 	to->number = (uint16_t)from->number;
-	to->deliver = convert_end(&from->deliver);
+	to->kind = (uint8_t)from->kind;
+	to->deliver = from->deliver;
+	to->deliver_buffer = from->deliver_buffer;
 	to->hold_ns = from->hold_back_ns;
 }
 
@@ -74,10 +75,10 @@ static void convert_channels(struct rx_config *to, const struct rx_raw *from)
 	for (uint32_t i = 0; i < from->channels && i < WIRE_CHANNELS_MAX; i++) {
 		const struct rx_raw_channel *c = &from->channel[i];
 
-		if (c->kind != RX_KIND_DATAGRAM)
+		if (c->kind == RX_KIND_FILES)
 			convert_channel(&to->channel[to->channels++], c);
-		else if (to->datagrams < RX_DATAGRAMS_MAX)
-			convert_datagram(&to->datagram[to->datagrams++], c);
+		else if (to->lives < RX_LIVES_MAX)
+			convert_live(&to->live[to->lives++], c);
 	}
 }
 
@@ -321,6 +322,25 @@ void rx_config_intake_plan(const struct rx_config *config, struct intake_plan *p
 	plan_xdp(config, plan);
 }
 
+const char *rx_kind_name(enum rx_kind kind)
+{
+	static const char *const names[RX_KINDS] = {
+		[RX_KIND_FILES] = "files",
+		[RX_KIND_DATAGRAM] = "datagram",
+	};
+
+	return names[kind];
+}
+
+unsigned rx_config_count(const struct rx_config *config, enum rx_kind kind)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < config->lives; i++)
+		n += config->live[i].kind == kind;
+	return n;
+}
+
 const struct rx_config_channel *rx_config_channel(const struct rx_config *config,
 						  uint16_t number)
 {
@@ -342,9 +362,9 @@ const char *rx_config_name(const struct rx_config *config, uint16_t number)
 {
 	const struct rx_config_channel *channel = rx_config_channel(config, number);
 
-	for (unsigned i = 0; !channel && i < config->datagrams; i++)
-		if (config->datagram[i].number == number)
-			return config->datagram[i].name;
+	for (unsigned i = 0; !channel && i < config->lives; i++)
+		if (config->live[i].number == number)
+			return config->live[i].name;
 	return channel ? channel->name : NULL;
 }
 

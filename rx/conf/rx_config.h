@@ -16,6 +16,7 @@
 #include "cores.h"
 #include "intake.h"
 #include "km_err.h"
+#include "local_end.h"
 #include "manifest.h"
 #include "rx_scan.h"
 #include "segment.h"
@@ -57,25 +58,29 @@ struct rx_config_channel {
 	uint64_t max_object;	      /* bytes, 1 TiB */
 	uint64_t min_free;	      /* bytes left free on the root's file system, 1 GiB */
 	uint16_t file_mode, dir_mode; /* 0644, 0755 */
-	char scan[RX_SCAN_LEN];		  /* "" = nobody looks */
-	uint64_t scan_timeout_ns;	  /* 60 s */
-	unsigned scan_jobs;		  /* at once, 2 */
+	char scan[RX_SCAN_LEN];	      /* "" = nobody looks */
+	uint64_t scan_timeout_ns;     /* 60 s */
+	unsigned scan_jobs;	      /* at once, 2 */
 	unsigned fec_k, fec_m, depth_max; /* the transmitter's; only to judge the pool */
 };
 
-#define RX_DATAGRAMS_MAX SINK_CHANNELS
-/* Memory of a datagram channel for what is held back: decode/order.h's cells and table. */
-#define RX_DATAGRAM_HOLD (5u << 20)
+enum rx_kind { RX_KIND_FILES, RX_KIND_DATAGRAM, RX_KINDS };
 
-/* kind = datagram: messages go on by UDP to one consumer. */
-struct rx_config_datagram {
+#define RX_LIVES_MAX SINK_CHANNELS
+/* Memory of a live channel for what is held back: decode/order.h's cells and table. */
+#define RX_LIVE_HOLD (5u << 20)
+
+/* A channel of any other kind than files: messages that go on at once. */
+struct rx_config_live {
 	char name[MANIFEST_NAME_MAX + 1];
 	uint16_t number;
+	uint8_t kind; /* enum rx_kind */
 	char owner[MANIFEST_TEXT_MAX + 1];
 	char purpose[MANIFEST_TEXT_MAX + 1];
 	char classification[MANIFEST_TEXT_MAX + 1];
-	struct carrier_end deliver; /* the consumer; never by the diode port */
-	uint64_t hold_ns;	    /* a gap holds back what is behind it so long: 50 ms */
+	struct local_end deliver; /* the consumer; never by the diode port */
+	uint64_t deliver_buffer;  /* bytes on the way to it, or to the kind's role; 1 MiB */
+	uint64_t hold_ns;	  /* a gap holds back what is behind it so long: 50 ms */
 };
 
 struct rx_config {
@@ -115,11 +120,11 @@ struct rx_config {
 	bool pin;	     /* cores: busy threads get processors of their own */
 	uint64_t summary_ns; /* 60 s */
 
-	/* by kind; together at most WIRE_CHANNELS_MAX, numbers and names unique over both */
+	/* files and live ones; together at most WIRE_CHANNELS_MAX, numbers and names unique */
 	struct rx_config_channel channel[WIRE_CHANNELS_MAX]; /* files */
 	unsigned channels;
-	struct rx_config_datagram datagram[RX_DATAGRAMS_MAX];
-	unsigned datagrams;
+	struct rx_config_live live[RX_LIVES_MAX];
+	unsigned lives;
 
 	uint8_t digest[32];
 };
@@ -151,6 +156,16 @@ void rx_config_cores(const struct rx_config *config, struct cores *cores);
 /* Largest symbol at this MTU, and bytes of the Ethernet header. MTU must be resolved. */
 uint32_t rx_config_symbol_size(const struct rx_config *config);
 uint32_t rx_config_link_header_len(const struct rx_config *config); /* 14 or 18 */
+
+/* What the file calls a kind. */
+const char *rx_kind_name(enum rx_kind kind);
+/* Its messages go to a role of its own (a folder of rx/), not to a consumer's socket. */
+static inline bool rx_kind_has_role(enum rx_kind kind)
+{
+	return kind > RX_KIND_DATAGRAM;
+}
+/* Live channels of that kind. */
+unsigned rx_config_count(const struct rx_config *config, enum rx_kind kind);
 
 /* The configured files channel NUMBER, or NULL. */
 const struct rx_config_channel *rx_config_channel(const struct rx_config *config,

@@ -86,7 +86,7 @@ static void judge_files(const struct rx_raw *raw, struct conf_report *report, ui
 	if (c->root[0] == '\0')
 		conf_report_add(report, raw, "channel", i, NULL,
 				"kind = files needs the key root");
-	if (c->deliver.port != 0)
+	if (c->deliver.kind != LOCAL_END_NONE)
 		conf_report_add(report, raw, "channel", i, "deliver",
 				"has no use with kind = files");
 	if (file_mode < 0 || (file_mode & 0400) == 0 || (file_mode & 0133) != 0)
@@ -107,29 +107,34 @@ static void judge_files(const struct rx_raw *raw, struct conf_report *report, ui
 	judge_paths(raw, report, i);
 }
 
-static void judge_datagram(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
+static void judge_live(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
 {
 	const struct rx_raw_channel *c = &raw->channel[i];
+	const char *kind = rx_kind_name((enum rx_kind)c->kind);
 	uint32_t before = 0;
 
 	if (c->scan[0] != '\0')
 		conf_report_add(report, raw, "channel", i, "scan",
-				"has no use with kind = datagram: messages are not looked "
-				"at");
+				"has no use with kind = %s: messages are not looked at",
+				kind);
 	if (c->root[0] != '\0')
 		conf_report_add(report, raw, "channel", i, "root",
-				"has no use with kind = datagram");
-	if (c->deliver.port == 0)
+				"has no use with kind = %s", kind);
+	if (c->deliver.kind == LOCAL_END_NONE)
 		conf_report_add(report, raw, "channel", i, NULL,
-				"kind = datagram needs the key deliver");
-	if (c->deliver.ip[0] >= 224)
+				"kind = %s needs the key deliver", kind);
+	if (c->deliver.kind == LOCAL_END_INET && c->deliver.ip[0] >= 224)
 		conf_report_add(report, raw, "channel", i, "deliver",
 				"is a group, broadcast or reserved address: name one host");
+	if (c->deliver.kind == LOCAL_END_FIFO)
+		conf_report_add(
+			report, raw, "channel", i, "deliver",
+			"kind = %s has no use for a FIFO, which keeps no boundaries", kind);
 	for (uint32_t j = 0; j < i; j++)
-		before += raw->channel[j].kind == RX_KIND_DATAGRAM;
-	if (before >= RX_DATAGRAMS_MAX)
+		before += raw->channel[j].kind != RX_KIND_FILES;
+	if (before >= RX_LIVES_MAX)
 		conf_report_add(report, raw, "channel", i, "kind",
-				"there are at most %u datagram channels", RX_DATAGRAMS_MAX);
+				"there are at most %u live channels", RX_LIVES_MAX);
 }
 
 static void judge_channel(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
@@ -150,10 +155,10 @@ static void judge_channel(const struct rx_raw *raw, struct conf_report *report, 
 		conf_report_add(report, raw, "channel", i, NULL,
 				"is a name of the daemon's own below state_dir: take "
 				"another one");
-	if (c->kind == RX_KIND_DATAGRAM)
-		judge_datagram(raw, report, i);
-	else
+	if (c->kind == RX_KIND_FILES)
 		judge_files(raw, report, i);
+	else
+		judge_live(raw, report, i);
 }
 
 static void judge_trust(const struct rx_raw *raw, struct conf_report *report)
@@ -180,7 +185,7 @@ void rx_judge_pool(const struct rx_raw *raw, uint32_t mtu, struct conf_report *r
 		const struct rx_raw_channel *c = &raw->channel[i];
 		uint64_t slots = rx_window_slots(c->fec_k, c->fec_m, c->fec_depth);
 
-		if (c->kind == RX_KIND_DATAGRAM)
+		if (c->kind != RX_KIND_FILES)
 			slots = 0; /* a block of those is small beside any pool */
 		if (slots <= most)
 			continue;

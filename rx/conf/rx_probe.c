@@ -54,11 +54,13 @@ void rx_probe_address(struct rx_parse *parse)
 				"off the interface, or use another one");
 }
 
-enum rx_deliver rx_probe_deliver(const struct rx_config_datagram *conf, const char *diode,
+enum rx_deliver rx_probe_deliver(const struct rx_config_live *conf, const char *diode,
 				 char interface[16])
 {
 	unsigned index;
 
+	if (conf->deliver.kind != LOCAL_END_INET)
+		return RX_DELIVER_OK;
 	if (host_route(conf->deliver.ip, &index) != 0 || !if_indextoname(index, interface))
 		return RX_DELIVER_NONE;
 	return host_stands_on(interface, diode) ? RX_DELIVER_DIODE : RX_DELIVER_OK;
@@ -70,11 +72,10 @@ void rx_probe_consumers(struct rx_parse *parse)
 	uint32_t place = 0;
 
 	for (uint32_t i = 0; i < parse->raw.channels; i++) {
-		if (parse->raw.channel[i].kind != RX_KIND_DATAGRAM)
+		if (parse->raw.channel[i].kind == RX_KIND_FILES)
 			continue;
-		if (place < parse->config.datagrams &&
-		    rx_probe_deliver(&parse->config.datagram[place++],
-				     parse->config.interface,
+		if (place < parse->config.lives &&
+		    rx_probe_deliver(&parse->config.live[place++], parse->config.interface,
 				     interface) == RX_DELIVER_DIODE)
 			conf_report_add(
 				&parse->report, &parse->raw, "channel", i, "deliver",
@@ -180,8 +181,8 @@ void rx_probe_memory(const struct rx_config *config, struct rx_memory *memory)
 	memory->pool = segment_bytes(&segment);
 	memory->hold = config->hold_bytes;
 	memory->messages = deliver_bytes() + ask_bytes();
-	memory->messages += config->datagrams ? sink_bytes() : 0;
-	memory->hold += config->datagrams * (uint64_t)RX_DATAGRAM_HOLD;
+	memory->messages += config->lives ? sink_bytes() : 0;
+	memory->hold += config->lives * (uint64_t)RX_LIVE_HOLD;
 	memory->total = memory->ring + memory->pool + memory->hold + memory->messages;
 }
 
@@ -203,16 +204,14 @@ static double mib(uint64_t bytes)
 	return (double)bytes / (1 << 20);
 }
 
-static void report_datagram(const struct rx_config_datagram *d, FILE *out)
+static void report_live(const struct rx_config_live *d, FILE *out)
 {
-	const uint8_t *ip = d->deliver.ip;
+	char text[LOCAL_END_TEXT_MAX];
 
-	(void)fprintf(
-		out,
-		"channel %s: number %u, datagrams to %u.%u.%u.%u:%u, held back at most "
-		"%" PRIu64 " ms\n",
-		d->name, d->number, ip[0], ip[1], ip[2], ip[3], d->deliver.port,
-		d->hold_ns / 1000000);
+	(void)fprintf(out,
+		      "channel %s: number %u, %s to %s, held back at most %" PRIu64 " ms\n",
+		      d->name, d->number, rx_kind_name((enum rx_kind)d->kind),
+		      local_end_text(&d->deliver, text), d->hold_ns / 1000000);
 }
 
 static void report_pool(const struct rx_config *config, FILE *out)
@@ -230,9 +229,9 @@ static void report_pool(const struct rx_config *config, FILE *out)
 			      "pool\n",
 			      c->name, c->number, mib(bytes));
 	}
-	for (unsigned i = 0; i < config->datagrams; i++)
-		report_datagram(&config->datagram[i], out);
-	if (config->channels + config->datagrams == 0)
+	for (unsigned i = 0; i < config->lives; i++)
+		report_live(&config->live[i], out);
+	if (config->channels + config->lives == 0)
 		(void)fprintf(out, "channels: none, nothing will be published\n");
 	if (wanted > config->pool_bytes)
 		(void)fprintf(

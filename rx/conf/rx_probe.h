@@ -29,8 +29,8 @@ enum rx_deliver {
 };
 
 /* By which interface the consumer of a channel would be reached now; its name into
- * interface[16]. */
-enum rx_deliver rx_probe_deliver(const struct rx_config_datagram *conf, const char *diode,
+ * interface[16], which a path leaves as it is. */
+enum rx_deliver rx_probe_deliver(const struct rx_config_live *conf, const char *diode,
 				 char interface[16]);
 
 /* Adds a finding for a consumer that is reached by the diode port. */

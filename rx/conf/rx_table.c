@@ -62,6 +62,7 @@ static const struct conf_name levels[] = {
 
 #define NS_MS UINT64_C(1000000)
 #define NS_S UINT64_C(1000000000)
+#define KIB (UINT64_C(1) << 10)
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 
@@ -236,10 +237,15 @@ static const struct conf_row channel_rows[] = {
 	CHANNEL(fec_depth, "fec_depth", CONF_U64, .def = "63", .min = 1,
 		.max = WIRE_DEPTH_MAX,
 		.help = "The transmitter's fec_depth, for the same purpose."),
-	CHANNEL(deliver, "deliver", CONF_ENDPOINT,
-		.help = "IPv4 address and UDP port to which a datagram channel, which "
-			"needs "
-			"it, sends its messages. Never reached by the diode port."),
+	CHANNEL(deliver, "deliver", CONF_END,
+		.help = "Where a live channel, which needs it, brings its messages: an "
+			"address and a port, never reached by the diode port, or the path "
+			"of a consumer's socket."),
+	CHANNEL(deliver_buffer, "deliver_buffer", CONF_SIZE, .def = "1 MiB",
+		.min = 64 * KIB, .max = GIB,
+		.help = "What may be on its way to the consumer of a live channel; what "
+			"comes when it is full is dropped, counted and named. Limited by "
+			"net.core.wmem_max unless started by root."),
 	CHANNEL(hold_back_ns, "hold_back", CONF_DURATION, .def = "50 ms", .min = NS_MS,
 		.max = 10 * NS_S,
 		.help = "How long a missing message may hold back those behind it, in the "

@@ -15,8 +15,6 @@
 #include "rx_config.h"
 #include "rx_scan.h"
 
-enum rx_kind { RX_KIND_FILES, RX_KIND_DATAGRAM };
-
 /* As written in the file: the types of conf.h. */
 struct rx_raw_channel {
 	char name[CONF_NAME_MAX];
@@ -36,7 +34,8 @@ struct rx_raw_channel {
 	uint64_t scan_timeout_ns;
 	uint64_t scan_jobs;
 	uint64_t fec_k, fec_m, fec_depth;
-	struct conf_endpoint deliver;
+	struct local_end deliver;
+	uint64_t deliver_buffer;
 	uint64_t hold_back_ns;
 };
 

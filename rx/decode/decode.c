@@ -82,9 +82,9 @@ static void make_plan(const struct decode *d, struct rx_engine_plan *plan)
 	for (unsigned i = 0; i < c->channels; i++)
 		plan->channel[i] = c->channel[i].number;
 	/* a recording is looked at: nothing of it goes out by a socket */
-	for (unsigned i = 0; i < c->datagrams && !plan->replay; i++) {
-		plan->live_hold_ns[plan->live++] = c->datagram[i].hold_ns;
-		plan->channel[plan->channels++] = c->datagram[i].number;
+	for (unsigned i = 0; i < c->lives && !plan->replay; i++) {
+		plan->live_hold_ns[plan->live++] = c->live[i].hold_ns;
+		plan->channel[plan->channels++] = c->live[i].number;
 	}
 	rx_config_segment_plan(c, &plan->segment);
 	rx_config_intake_plan(c, &plan->intake);

@@ -13,12 +13,16 @@ enum km_rc sink_out_attach(struct sink_out *out, void *mem, size_t len)
 }
 
 /* The message at slot INDEX into the batch, as pieces of its slots. */
-static void batch_add(struct sink_out *out, uint64_t index, uint32_t len)
+static void batch_add(struct sink_out *out, uint64_t index, const struct sink_head *head)
 {
 	struct iovec *piece = out->piece[out->batch];
-	uint32_t from = sizeof(struct sink_head);
+	uint32_t from = sizeof(*head), len = head->len;
 	unsigned n = 0;
 
+	if (out->headed[out->place]) {
+		out->judged[out->batch] = *head; /* not the slot's, which may change */
+		piece[n++] = (struct iovec){&out->judged[out->batch], sizeof(*head)};
+	}
 	while (len > 0) {
 		const uint32_t room = SINK_SLOT - from;
 		const uint32_t here = len < room ? len : room;
@@ -38,7 +42,7 @@ static uint64_t batch_bytes(const struct sink_out *out, unsigned at)
 {
 	uint64_t bytes = 0;
 
-	for (size_t i = 0; i < out->head[at].msg_hdr.msg_iovlen; i++)
+	for (size_t i = out->headed[out->place]; i < out->head[at].msg_hdr.msg_iovlen; i++)
 		bytes += out->piece[at][i].iov_len;
 	return bytes;
 }
@@ -106,7 +110,7 @@ static uint32_t message_take(struct sink_out *out, uint64_t first, uint32_t n)
 	if (out->batch > 0 && (head.place != out->place || out->batch == SINK_BATCH))
 		batch_send(out);
 	out->place = head.place;
-	batch_add(out, first, head.len);
+	batch_add(out, first, &head);
 	return slots;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 /*
- * sink_out: from the ring of rx/wall/sink.h to sockets, batch by batch. The ring is hostile:
+ * sink_out: from the ring of rx/wall/sink.h to sockets, batch by batch: the bytes of a message to
+ * a consumer, its head and its bytes to a role. The ring is hostile:
  * a head is read once and judged, a message that is not wholly there is a violation. One
  * thread of rx sink.
  */
@@ -30,7 +31,8 @@ enum sink_count { SINK_COUNTS(STATS_ENUM_ROW) SINK_COUNT };
 
 struct sink_out {
 	struct ring ring;
-	int fd[SINK_CHANNELS]; /* -1: none */
+	int fd[SINK_CHANNELS];	    /* -1: none */
+	bool headed[SINK_CHANNELS]; /* the head goes with the message: to a role of ours */
 	unsigned channels;
 	uint64_t count[SINK_CHANNELS][SINK_COUNT];
 	int error
@@ -39,7 +41,8 @@ struct sink_out {
 	unsigned batch;
 	uint16_t place;
 	struct mmsghdr head[SINK_BATCH];
-	struct iovec piece[SINK_BATCH][SINK_PIECES];
+	struct iovec piece[SINK_BATCH][SINK_PIECES + 1u];
+	struct sink_head judged[SINK_BATCH];
 };
 
 /* Attach to the ring in MEM. KM_ERR_* as ring_attach(). fd[] and channels are the caller's to fill. */

@@ -38,10 +38,10 @@ static int claim(struct sink *s, struct km_err *err)
 	const char *names[SINK_CHANNELS * SINK_COUNT];
 	uint32_t n = 0;
 
-	for (unsigned i = 0; i < s->config.datagrams; i++) {
+	for (unsigned i = 0; i < s->config.lives; i++) {
 		for (unsigned row = 0; row < SINK_COUNT; row++, n++) {
 			(void)snprintf(s->name[n], STATS_NAME_MAX, "ch%u_%s",
-				       s->config.datagram[i].number, rows[row]);
+				       s->config.live[i].number, rows[row]);
 			names[n] = s->name[n];
 		}
 	}
@@ -75,12 +75,13 @@ static int set_up(struct sink *s, struct role_ctx *ctx, struct km_err *err)
 	role_beat_in(ctx, stats_beat_cell(&s->stats_map, RX_STATS_SINK));
 	if (sink_out_attach(&s->out, s->map.p, sink_bytes()) != KM_OK)
 		return km_err_set(err, EX_SOFTWARE, "sink: ring with decode refused");
-	s->out.channels = s->config.datagrams;
+	s->out.channels = s->config.lives;
 	for (unsigned i = 0; i < s->out.channels; i++) {
 		const int fd = RX_FD_SINK_SOCKET + (int)i;
 
 		s->out.fd[i] = fcntl(fd, F_GETFD) >= 0 ? fd : -1;
 		reached += s->out.fd[i] >= 0;
+		s->out.headed[i] = rx_kind_has_role((enum rx_kind)s->config.live[i].kind);
 		s->told[i] = trouble(s, i);
 	}
 	(void)snprintf(extra, sizeof(extra), "consumers %u, with a route %u",
@@ -110,7 +111,7 @@ static void tell(struct sink *s)
 			"the consumer does not take every message channel=%s times=%" PRIu64
 			" refused=%" PRIu64 " busy=%" PRIu64 " failed=%" PRIu64
 			" no_route=%" PRIu64 " error=\"%s\"",
-			s->config.datagram[i].name, now - s->told[i], count[SINK_REFUSED],
+			s->config.live[i].name, now - s->told[i], count[SINK_REFUSED],
 			count[SINK_BUSY], count[SINK_FAILED], count[SINK_NO_ROUTE],
 			s->out.error[i] ? strerrordesc_np(s->out.error[i]) : "");
 		s->told[i] = now;

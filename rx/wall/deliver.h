@@ -123,8 +123,9 @@ enum deliver_fd {
 	RX_FD_SCAN = 32, /* publish, scan: the two ends of scan.h's socket, absent without
 			  * a channel that scans */
 	RX_FD_SINK_SOCKET =
-		16,	 /* sink: a connected socket for each datagram channel, or absent */
+		16,	 /* sink: a connected socket for each live channel, or absent */
 	RX_FD_KEYS = 40, /* keeper: the roll of keys, keys_roll.h */
+	RX_FD_FEED = 48, /* a role of a kind: where messages of live channel i come */
 };
 enum deliver_stats_block {
 	RX_STATS_SUPERVISOR = 0,

@@ -27,8 +27,7 @@
 #define SINK_BATCH 32u
 
 struct sink_head {
-	uint16_t
-		place; /* of the channel among the datagram channels of the configuration */
+	uint16_t place; /* of the channel among the live channels of the configuration */
 	uint16_t reserved;
 	uint32_t len; /* bytes that follow, <= WIRE_MESSAGE_MAX */
 	uint64_t number, tx_time_ns;

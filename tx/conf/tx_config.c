@@ -43,15 +43,16 @@ static struct carrier_end convert_end(const struct conf_endpoint *from)
 	return to;
 }
 
-static void convert_datagram(struct tx_config_datagram *to,
-			     const struct tx_raw_channel *from)
+static void convert_live(struct tx_config_live *to, const struct tx_raw_channel *from)
 {
 	memcpy(to->name, from->name, sizeof(from->name));
 	memcpy(to->owner, from->owner, sizeof(to->owner));
 	memcpy(to->purpose, from->purpose, sizeof(to->purpose));
 	memcpy(to->classification, from->classification, sizeof(to->classification));
 	to->number = (uint16_t)from->number;
-	to->listen = convert_end(&from->listen);
+	to->kind = (uint8_t)from->kind;
+	to->listen = from->listen;
+	to->socket_mode = (uint16_t)tx_parse_mode(from->socket_mode);
 	for (uint32_t i = 0; i < from->allow.n && i < TX_ALLOW_MAX; i++)
 		if (tx_parse_address(from->allow.item[i], to->allow[to->allowed]))
 			to->allowed++;
@@ -70,10 +71,10 @@ static void convert_channels(struct tx_config *to, const struct tx_raw *from)
 	for (uint32_t i = 0; i < from->channels && i < WIRE_CHANNELS_MAX; i++) {
 		const struct tx_raw_channel *c = &from->channel[i];
 
-		if (c->kind != TX_KIND_DATAGRAM)
+		if (c->kind == TX_KIND_FILES)
 			convert_channel(&to->channel[to->channels++], c);
-		else if (to->datagrams < TX_DATAGRAMS_MAX)
-			convert_datagram(&to->datagram[to->datagrams++], c);
+		else if (to->lives < TX_LIVES_MAX)
+			convert_live(&to->live[to->lives++], c);
 	}
 }
 
@@ -247,6 +248,25 @@ unsigned tx_config_worker_depth(const struct tx_config *config,
 void tx_config_cores(const struct tx_config *config, struct cores *cores)
 {
 	cores_plan_here(cores, TX_SLOT_WORKER + config->workers, 1, config->pin);
+}
+
+const char *tx_kind_name(enum tx_kind kind)
+{
+	static const char *const names[TX_KINDS] = {
+		[TX_KIND_FILES] = "files",
+		[TX_KIND_DATAGRAM] = "datagram",
+	};
+
+	return names[kind];
+}
+
+unsigned tx_config_count(const struct tx_config *config, enum tx_kind kind)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < config->lives; i++)
+		n += config->live[i].kind == kind;
+	return n;
 }
 
 unsigned tx_config_workers(uint64_t rate_bps, unsigned cores)

@@ -16,6 +16,7 @@
 #include "cores.h"
 #include "km_err.h"
 #include "lane.h"
+#include "local_end.h"
 #include "manifest.h"
 #include "wire_limits.h"
 
@@ -40,17 +41,21 @@ struct tx_config_channel {
 	uint64_t batch_bytes;  /* a batch of small objects ends here: 64 MiB */
 };
 
-#define TX_DATAGRAMS_MAX 16u /* a socket, and 8 rows of counters, for each */
+enum tx_kind { TX_KIND_FILES, TX_KIND_DATAGRAM, TX_KINDS };
+
+#define TX_LIVES_MAX 16u /* a socket, and 8 rows of counters, for each */
 #define TX_ALLOW_MAX 16u
 
-/* kind = datagram: a UDP socket to listen at, always of class realtime. */
-struct tx_config_datagram {
+/* A channel of any other kind than files: messages, always of class realtime. */
+struct tx_config_live {
 	char name[MANIFEST_NAME_MAX + 1];
 	uint16_t number;
+	uint8_t kind; /* enum tx_kind */
 	char owner[MANIFEST_TEXT_MAX + 1];
 	char purpose[MANIFEST_TEXT_MAX + 1];
 	char classification[MANIFEST_TEXT_MAX + 1];
-	struct carrier_end listen;	/* an address of this host, never the diode port */
+	struct local_end listen; /* where producers bring it; never by the diode port */
+	uint16_t socket_mode;	 /* of a path in listen, 0660 */
 	uint8_t allow[TX_ALLOW_MAX][4]; /* sources taken; none listed: every one */
 	unsigned allowed;
 	uint32_t max_size;	 /* bytes of a message; 65,507 */
@@ -108,11 +113,11 @@ struct tx_config {
 	bool pin;	     /* cores: busy threads get processors of their own */
 	uint64_t summary_ns; /* 60 s between summary lines */
 
-	/* by kind; together at most WIRE_CHANNELS_MAX, numbers and names unique over both */
+	/* files and live ones; together at most WIRE_CHANNELS_MAX, numbers and names unique */
 	struct tx_config_channel channel[WIRE_CHANNELS_MAX]; /* files */
 	unsigned channels;
-	struct tx_config_datagram datagram[TX_DATAGRAMS_MAX];
-	unsigned datagrams;
+	struct tx_config_live live[TX_LIVES_MAX];
+	unsigned lives;
 
 	uint8_t digest[32]; /* SHA-256 of the effective configuration as dumped */
 };
@@ -137,6 +142,16 @@ int tx_config_for_role(struct tx_config *config, int fd, int argc, char **argv,
  * beside the sender and the rest of the host; 1 on two cores. */
 #define TX_WORKER_BPS UINT64_C(4000000000) /* what one is good for, with a fifth to spare */
 unsigned tx_config_workers(uint64_t rate_bps, unsigned cores);
+/* What the file calls a kind. */
+const char *tx_kind_name(enum tx_kind kind);
+/* Its messages come from a role of its own (a folder of tx/), not from a producer's socket. */
+static inline bool tx_kind_has_role(enum tx_kind kind)
+{
+	return kind > TX_KIND_DATAGRAM;
+}
+/* Live channels of that kind. */
+unsigned tx_config_count(const struct tx_config *config, enum tx_kind kind);
+
 /* Which processors the busy threads get: slots of cores.h. */
 #define TX_SLOT_SENDER 0u
 #define TX_SLOT_WORKER 1u /* and those after it; worker 0 is the loop of the source */

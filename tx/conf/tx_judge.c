@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 /* What must agree between keys. Everything here is decided by the file alone. */
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fec.h"
@@ -13,6 +14,17 @@ unsigned tx_rows(uint64_t fec_m)
 	if (fec_m == 0)
 		return 0;
 	return fec_rows_for(fec_m < 6 ? 6 : (unsigned)fec_m);
+}
+
+int tx_parse_mode(const char *text)
+{
+	size_t n = strlen(text);
+	long mode;
+
+	if (n < 3 || n > 4 || text[strspn(text, "01234567")] != '\0')
+		return -1;
+	mode = strtol(text, NULL, 8);
+	return mode <= 0777 ? (int)mode : -1;
 }
 
 bool tx_parse_address(const char *text, uint8_t ip[4])
@@ -64,36 +76,43 @@ static void judge_files(const struct tx_raw *raw, struct conf_report *report, ui
 	if (raw->channel[i].spool[0] == '\0')
 		conf_report_add(report, raw, "channel", i, NULL,
 				"kind = files needs the key spool");
-	if (raw->channel[i].listen.port != 0)
+	if (raw->channel[i].listen.kind != LOCAL_END_NONE)
 		conf_report_add(report, raw, "channel", i, "listen",
 				"has no use with kind = files");
 	judge_geometry(raw, report, i);
 	judge_paths(raw, report, i);
 }
 
+/* Two channels at one address would take each other's messages. */
 static void judge_listen(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
 {
-	const struct conf_endpoint *listen = &raw->channel[i].listen;
+	const struct tx_raw_channel *c = &raw->channel[i];
+	const struct local_end *listen = &c->listen;
 
-	if (listen->port == 0)
+	if (listen->kind == LOCAL_END_NONE)
 		conf_report_add(report, raw, "channel", i, NULL,
-				"kind = datagram needs the key listen");
-	if (listen->ip[0] >= 224)
+				"kind = %s needs the key listen",
+				tx_kind_name((enum tx_kind)c->kind));
+	if (listen->kind == LOCAL_END_INET && listen->ip[0] >= 224)
 		conf_report_add(
 			report, raw, "channel", i, "listen",
 			"is a group address or reserved: name an address of this host");
-	for (uint32_t j = 0; j < i; j++) {
-		const struct conf_endpoint *other = &raw->channel[j].listen;
-
-		if (listen->port != 0 && other->port == listen->port &&
-		    memcmp(other->ip, listen->ip, sizeof(other->ip)) == 0)
+	if (listen->kind == LOCAL_END_FIFO)
+		conf_report_add(
+			report, raw, "channel", i, "listen",
+			"kind = %s has no use for a FIFO, which keeps no boundaries",
+			tx_kind_name((enum tx_kind)c->kind));
+	for (uint32_t j = 0; listen->kind != LOCAL_END_NONE && j < i; j++)
+		if (local_end_equal(&raw->channel[j].listen, listen))
 			conf_report_add(report, raw, "channel", i, "listen",
 					"channel %s listens there already",
 					raw->channel[j].name);
-	}
+	if (tx_parse_mode(c->socket_mode) < 0)
+		conf_report_add(report, raw, "channel", i, "socket_mode",
+				"is no mode: octal, such as 0660");
 }
 
-static void judge_datagram(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
+static void judge_live(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
 {
 	const struct tx_raw_channel *c = &raw->channel[i];
 	const unsigned rows = c->live_m == 0 ? 0 : fec_rows_for((unsigned)c->live_m);
@@ -102,7 +121,8 @@ static void judge_datagram(const struct tx_raw *raw, struct conf_report *report,
 
 	if (c->spool[0] != '\0')
 		conf_report_add(report, raw, "channel", i, "spool",
-				"has no use with kind = datagram");
+				"has no use with kind = %s",
+				tx_kind_name((enum tx_kind)c->kind));
 	judge_listen(raw, report, i);
 	for (uint32_t n = 0; n < c->allow.n && n < CONF_LIST_MAX; n++)
 		if (!tx_parse_address(c->allow.item[n], ip))
@@ -116,10 +136,10 @@ static void judge_datagram(const struct tx_raw *raw, struct conf_report *report,
 		conf_report_add(report, raw, "channel", i, "gather",
 				"is longer than close, which ends the wait anyway");
 	for (uint32_t j = 0; j < i; j++)
-		before += raw->channel[j].kind == TX_KIND_DATAGRAM;
-	if (before >= TX_DATAGRAMS_MAX)
+		before += raw->channel[j].kind != TX_KIND_FILES;
+	if (before >= TX_LIVES_MAX)
 		conf_report_add(report, raw, "channel", i, "kind",
-				"there are at most %u datagram channels", TX_DATAGRAMS_MAX);
+				"there are at most %u live channels", TX_LIVES_MAX);
 }
 
 static void judge_channel(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
@@ -140,10 +160,10 @@ static void judge_channel(const struct tx_raw *raw, struct conf_report *report, 
 		conf_report_add(report, raw, "channel", i, NULL,
 				"is a name of the daemon's own below state_dir: take "
 				"another one");
-	if (c->kind == TX_KIND_DATAGRAM)
-		judge_datagram(raw, report, i);
-	else
+	if (c->kind == TX_KIND_FILES)
 		judge_files(raw, report, i);
+	else
+		judge_live(raw, report, i);
 }
 
 static void judge_receivers(const struct tx_raw *raw, struct conf_report *report)

@@ -104,8 +104,7 @@ void tx_probe_files(struct tx_parse *parse)
 	probe_keys(parse);
 }
 
-static uint64_t datagram_bytes(const struct tx_config *config,
-			       const struct tx_config_datagram *d)
+static uint64_t live_bytes(const struct tx_config *config, const struct tx_config_live *d)
 {
 	const uint64_t coder = d->fec_m ? fec_encoder_bytes(fec_rows_for(d->fec_m),
 							    tx_config_symbol_size(config),
@@ -137,8 +136,8 @@ void tx_probe_memory(const struct tx_config *config, struct tx_memory *memory)
 	if (config->channels > 0)
 		memory->workers += config->read_ahead;
 	memory->workers *= plan.workers - 1;
-	for (unsigned i = 0; i < config->datagrams; i++)
-		memory->encoders += datagram_bytes(config, &config->datagram[i]);
+	for (unsigned i = 0; i < config->lives; i++)
+		memory->encoders += live_bytes(config, &config->live[i]);
 	memory->total =
 		memory->lanes + memory->encoders + memory->workers + config->read_ahead;
 }
@@ -163,16 +162,19 @@ static void report_channel(const struct tx_config *config,
 		      mib(frames * frame), ms, (uint64_t)c->depth_max * c->fec_m);
 }
 
-static void report_datagram(const struct tx_config_datagram *d, FILE *out)
+static void report_live(const struct tx_config_live *d, FILE *out)
 {
-	const uint8_t *ip = d->listen.ip;
+	char text[LOCAL_END_TEXT_MAX];
+	const bool lacking =
+		d->listen.kind == LOCAL_END_INET && !host_has_address(d->listen.ip);
 
 	(void)fprintf(out,
-		      "channel %s: number %u, datagrams at %u.%u.%u.%u:%u, code (%u,%u), "
+		      "channel %s: number %u, %s at %s, code (%u,%u), "
 		      "closed after %" PRIu64 " ms%s\n",
-		      d->name, d->number, ip[0], ip[1], ip[2], ip[3], d->listen.port,
-		      d->fec_k, d->fec_m, d->close_ns / 1000000,
-		      host_has_address(ip) ? "" : "; this host HAS NO SUCH ADDRESS now");
+		      d->name, d->number, tx_kind_name((enum tx_kind)d->kind),
+		      local_end_text(&d->listen, text), d->fec_k, d->fec_m,
+		      d->close_ns / 1000000,
+		      lacking ? "; this host HAS NO SUCH ADDRESS now" : "");
 }
 
 static void report_udp(const struct tx_config *config, FILE *out)
@@ -214,9 +216,9 @@ void tx_probe_report(const struct tx_config *config, const struct host_interface
 	report_udp(config, out);
 	for (unsigned i = 0; i < config->channels; i++)
 		report_channel(config, &config->channel[i], out);
-	for (unsigned i = 0; i < config->datagrams; i++)
-		report_datagram(&config->datagram[i], out);
-	if (config->channels + config->datagrams == 0)
+	for (unsigned i = 0; i < config->lives; i++)
+		report_live(&config->live[i], out);
+	if (config->channels + config->lives == 0)
 		(void)fprintf(out, "channels: none, nothing will be sent but heartbeats\n");
 	(void)fprintf(out,
 		      "memory: lanes %.1f MiB, encoders %.1f MiB, read_ahead %.1f MiB, "

@@ -234,9 +234,12 @@ static const struct conf_row channel_rows[] = {
 	CHANNEL(batch_bytes, "batch_bytes", CONF_SIZE, .def = "64 MiB", .min = 64 * KIB,
 		.max = 16 * GIB,
 		.help = "A batch of small files, with one manifest, ends at this size."),
-	CHANNEL(listen, "listen", CONF_ENDPOINT,
-		.help = "Address of this host and UDP port at which a datagram channel, "
-			"which needs it, takes its messages."),
+	CHANNEL(listen, "listen", CONF_END,
+		.help = "Where a live channel, which needs it, takes what producers bring: "
+			"an address of this host and a port, or the path of a socket."),
+	CHANNEL(socket_mode, "socket_mode", CONF_STRING, .def = "0660",
+		.help = "Mode of the path in listen, octal; it belongs to user and its "
+			"group."),
 	CHANNEL(allow, "allow", CONF_LIST,
 		.help = "IPv4 addresses from which messages are taken, separated by "
 			"commas; "

@@ -14,8 +14,6 @@
 #include "conf.h"
 #include "tx_config.h"
 
-enum tx_kind { TX_KIND_FILES, TX_KIND_DATAGRAM };
-
 /* As written in the file: the types of conf.h. */
 struct tx_raw_channel {
 	char name[CONF_NAME_MAX];
@@ -34,7 +32,8 @@ struct tx_raw_channel {
 	uint64_t fec_k, fec_m, fec_depth;
 	uint64_t flush_ns;
 	uint64_t batch_bytes;
-	struct conf_endpoint listen;
+	struct local_end listen;
+	char socket_mode[8];
 	struct conf_list allow;
 	uint64_t max_size;
 	uint64_t max_messages;
@@ -101,6 +100,9 @@ void tx_judge(const struct tx_raw *raw, struct conf_report *report);
 
 /* "192.0.2.1" as four bytes; false when it is no such address, or 0.0.0.0. */
 bool tx_parse_address(const char *text, uint8_t ip[4]);
+
+/* "0660" as number; -1 when it is not three or four octal digits up to 0777. */
+int tx_parse_mode(const char *text);
 
 /* Rows of the generator for fec_m repairs: 0 for none. A closed block may need up to 6. */
 unsigned tx_rows(uint64_t fec_m);

@@ -9,7 +9,7 @@
 #define DATAGRAM_ROWS_LEAST 2u
 
 int datagram_open(struct datagram *d, const struct tx_config *config,
-		  const struct tx_config_datagram *conf, int fd, struct lane_out *out,
+		  const struct tx_config_live *conf, int fd, struct lane_out *out,
 		  struct control *control, struct counts *counts, uint64_t now_ns,
 		  struct km_err *err)
 {
@@ -79,7 +79,7 @@ static enum km_rc put(struct datagram *d, const struct datagram_message *message
 			.number = d->number + 1,
 			.tx_time_ns = d->time_ns,
 			.source = message->source,
-			.source_len = sizeof(message->source),
+			.source_len = message->source_len,
 			.total = (uint32_t)message->len,
 			.offset = d->offset,
 			.len = message->len - d->offset,

@@ -25,7 +25,7 @@
 #define DATAGRAM_LOOK_NS UINT64_C(1000000000)
 
 struct datagram {
-	const struct tx_config_datagram *conf;
+	const struct tx_config_live *conf;
 	struct lane_out *out;
 	struct control *control;
 	struct datagram_counts counts;
@@ -42,7 +42,7 @@ struct datagram {
 
 /* FD: bound and non-blocking, borrowed. -1 with err. */
 KM_MUST_CHECK int datagram_open(struct datagram *d, const struct tx_config *config,
-				const struct tx_config_datagram *conf, int fd,
+				const struct tx_config_live *conf, int fd,
 				struct lane_out *out, struct control *control,
 				struct counts *counts, uint64_t now_ns, struct km_err *err);
 void datagram_close(struct datagram *d);

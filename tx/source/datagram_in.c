@@ -39,7 +39,7 @@ bool datagram_limit_take(struct datagram_limit *limit, uint64_t cost, uint64_t n
 	return true;
 }
 
-int datagram_in_open(struct datagram_in *in, const struct tx_config_datagram *conf, int fd,
+int datagram_in_open(struct datagram_in *in, const struct tx_config_live *conf, int fd,
 		     struct datagram_counts *counts, uint64_t now_ns, struct km_err *err)
 {
 	const size_t stride = conf->max_size + 1u;
@@ -48,6 +48,8 @@ int datagram_in_open(struct datagram_in *in, const struct tx_config_datagram *co
 	in->conf = conf;
 	in->counts = counts;
 	in->fd = fd;
+	in->addressed = conf->listen.kind == LOCAL_END_INET &&
+			!tx_kind_has_role((enum tx_kind)conf->kind);
 	datagram_limit_init(&in->messages, conf->max_messages, 1, now_ns);
 	datagram_limit_init(&in->bytes, conf->max_bps / 8, conf->max_size, now_ns);
 	in->room = malloc(DATAGRAM_BATCH * stride);
@@ -69,7 +71,7 @@ void datagram_in_close(struct datagram_in *in)
 	in->count = in->next = 0;
 }
 
-static bool allowed(const struct tx_config_datagram *conf, const struct sockaddr_in *from)
+static bool allowed(const struct tx_config_live *conf, const struct sockaddr_in *from)
 {
 	for (unsigned i = 0; i < conf->allowed; i++)
 		if (memcmp(conf->allow[i], &from->sin_addr, sizeof(conf->allow[i])) == 0)
@@ -81,8 +83,8 @@ static bool allowed(const struct tx_config_datagram *conf, const struct sockaddr
 static bool let_in(struct datagram_in *in, const struct mmsghdr *head,
 		   const struct sockaddr_in *from, uint64_t now_ns)
 {
-	if (head->msg_hdr.msg_namelen < sizeof(*from) || from->sin_family != AF_INET ||
-	    !allowed(in->conf, from)) {
+	if (in->addressed && (head->msg_hdr.msg_namelen < sizeof(*from) ||
+			      from->sin_family != AF_INET || !allowed(in->conf, from))) {
 		in->counts->not_allowed++;
 		return false;
 	}
@@ -124,6 +126,9 @@ bool datagram_in_peek(struct datagram_in *in, struct datagram_message *message,
 	at = in->let_in[in->next];
 	message->data = in->piece[at].iov_base;
 	message->len = in->head[at].msg_len;
+	message->source_len = in->addressed ? sizeof(message->source) : 0;
+	if (!in->addressed)
+		return true;
 	memcpy(message->source, &in->from[at].sin_addr, 4);
 	memcpy(message->source + 4, &in->from[at].sin_port, 2);
 	return true;

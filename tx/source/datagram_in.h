@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: ISC
 /*
- * datagram_in: the taking end of a datagram channel: a bound UDP socket that the supervisor
- * made, read in batches, and what is let in: sources, sizes, rates. The queue is the kernel's
+ * datagram_in: the taking end of a live channel: a socket that the supervisor made, read in
+ * batches, and what is let in: sources, sizes, rates. It is that of the producers, UDP or Unix,
+ * or one end of a pair at the other end of which a role of ours puts its messages in. The queue is the kernel's
  * (receive_buffer): nothing is stored here beyond the batch in hand, so a flood costs its
  * sender and nobody else. What is dropped is counted by its reason. It never waits.
  * One thread of the source role.
@@ -49,7 +50,7 @@ void datagram_limit_init(struct datagram_limit *limit, uint64_t rate, uint64_t l
 bool datagram_limit_take(struct datagram_limit *limit, uint64_t cost, uint64_t now_ns);
 
 struct datagram_in {
-	const struct tx_config_datagram *conf;
+	const struct tx_config_live *conf;
 	struct datagram_counts *counts;
 	int fd; /* borrowed */
 	struct datagram_limit messages, bytes;
@@ -60,17 +61,19 @@ struct datagram_in {
 	struct mmsghdr head[DATAGRAM_BATCH];
 	struct iovec piece[DATAGRAM_BATCH];
 	struct sockaddr_in from[DATAGRAM_BATCH];
+	bool addressed; /* messages come from addresses */
 };
 
 struct datagram_message {
 	const uint8_t *data; /* until the next datagram_in_done() */
 	size_t len;
 	uint8_t source[WIRE_SOURCE_IPV4];
+	uint8_t source_len; /* 0: it came by a socket of this host */
 };
 
 /* CONF and COUNTS are borrowed. */
 KM_MUST_CHECK int datagram_in_open(struct datagram_in *in,
-				   const struct tx_config_datagram *conf, int fd,
+				   const struct tx_config_live *conf, int fd,
 				   struct datagram_counts *counts, uint64_t now_ns,
 				   struct km_err *err);
 void datagram_in_close(struct datagram_in *in);

@@ -15,14 +15,14 @@ int live_open(struct live *live, const struct tx_config *config, const int *fds,
 {
 	memset(live, 0, sizeof(*live));
 	live->out = out;
-	for (unsigned i = 0; i < config->datagrams; i++) {
+	for (unsigned i = 0; i < config->lives; i++) {
 		struct datagram *d = calloc(1, sizeof(*d));
 
 		if (!d)
 			return km_err_set(err, EX_OSERR, "live channels: out of memory");
 		live->channel[live->count++] = d;
-		if (datagram_open(d, config, &config->datagram[i], fds[i], out, control,
-				  counts, clock_mono_ns(), err) != 0)
+		if (datagram_open(d, config, &config->live[i], fds[i], out, control, counts,
+				  clock_mono_ns(), err) != 0)
 			return -1;
 	}
 	return 0;

@@ -14,7 +14,7 @@
 #include "datagram.h"
 
 struct live {
-	struct datagram *channel[TX_DATAGRAMS_MAX];
+	struct datagram *channel[TX_LIVES_MAX];
 	unsigned count;
 	unsigned turn; /* who goes first */
 	struct lane_out *out;

@@ -114,7 +114,7 @@ static int open_all(struct source *s, const struct source_setup *setup, struct k
 	if (tickets_open(&s->tickets, s->state, err) != 0)
 		return -1;
 	/* Sixteen leaves at once are some 10 ms in which no datagram would be looked at. */
-	readahead_init(&s->readahead, c->datagrams > 0 ? 0 : c->read_ahead);
+	readahead_init(&s->readahead, c->lives > 0 ? 0 : c->read_ahead);
 	for (unsigned i = 0; i < c->channels; i++) {
 		s->files[i] = files_open(c, &c->channel[i], s->state, &s->lanes, &s->crew,
 					 &s->control, &s->session, &s->counts,
@@ -375,7 +375,7 @@ static uint64_t housekeeping(struct source *s, bool drain, uint64_t now_ns)
 /* Wait for something to do: room in the lanes, or events and timers. */
 static void rest(struct source *s, uint64_t until_ns, uint64_t now_ns)
 {
-	struct pollfd fds[WIRE_CHANNELS_MAX + TX_DATAGRAMS_MAX + 1];
+	struct pollfd fds[WIRE_CHANNELS_MAX + TX_LIVES_MAX + 1];
 	const bool listen = s->phase == SOURCE_RUN && control_ready(&s->control);
 	struct timespec wait;
 	bool full = false, stuck = live_stuck(&s->live, now_ns);

@@ -41,7 +41,7 @@ struct source_role {
 	struct stats_map stats_map;
 	struct stats_writer stats, live;
 	struct source *source;
-	char live_name[TX_DATAGRAMS_MAX * LIVE_ROWS][STATS_NAME_MAX];
+	char live_name[TX_LIVES_MAX * LIVE_ROWS][STATS_NAME_MAX];
 	uint64_t summary_ns;
 	struct counts told; /* of the last summary */
 };
@@ -50,7 +50,7 @@ static void live_show(struct source_role *r)
 {
 	uint32_t id = 0;
 
-	for (unsigned i = 0; i < r->config.datagrams; i++) {
+	for (unsigned i = 0; i < r->config.lives; i++) {
 		const struct datagram_counts *c = source_datagram_counts(r->source, i);
 
 #define LIVE_SHOW(field, meaning) stats_set(&r->live, id++, c->field);
@@ -73,19 +73,19 @@ static void stats_show(struct source_role *r)
 /* The rows of the live channels, under their numbers; a source before us goes on. */
 static int live_claim(struct source_role *r, struct km_err *err)
 {
-	const char *names[TX_DATAGRAMS_MAX * LIVE_ROWS];
+	const char *names[TX_LIVES_MAX * LIVE_ROWS];
 	uint32_t n = 0, id = 0;
 
-	for (unsigned i = 0; i < r->config.datagrams; i++) {
+	for (unsigned i = 0; i < r->config.lives; i++) {
 		for (unsigned row = 0; row < LIVE_ROWS; row++, n++) {
 			(void)snprintf(r->live_name[n], STATS_NAME_MAX, "ch%u_%s",
-				       r->config.datagram[i].number, live_names[row]);
+				       r->config.live[i].number, live_names[row]);
 			names[n] = r->live_name[n];
 		}
 	}
 	if (stats_claim(&r->stats_map, &r->live, TX_STATS_LIVE, "live", names, n, err) != 0)
 		return -1;
-	for (unsigned i = 0; i < r->config.datagrams; i++) {
+	for (unsigned i = 0; i < r->config.lives; i++) {
 		struct datagram_counts c;
 
 #define LIVE_RESUME(field, meaning) c.field = stats_get(&r->live, id++);
@@ -139,7 +139,7 @@ static void digest_choose(char *why, size_t len)
 
 static int set_up(struct source_role *r, struct role_ctx *ctx, struct km_err *err)
 {
-	static int datagram_fds[TX_DATAGRAMS_MAX];
+	static int datagram_fds[TX_LIVES_MAX];
 	struct source_setup setup = {
 		.config = &r->config,
 		.datagram_fds = datagram_fds,
@@ -175,8 +175,8 @@ static int set_up(struct source_role *r, struct role_ctx *ctx, struct km_err *er
 	role_beat_in(ctx, stats_beat_cell(&r->stats_map, TX_STATS_SOURCE));
 	setup.index = r->index.p;
 	setup.slots = r->slots.p;
-	for (unsigned i = 0; i < r->config.datagrams; i++)
-		datagram_fds[i] = TX_FD_DATAGRAM + (int)i;
+	for (unsigned i = 0; i < r->config.lives; i++)
+		datagram_fds[i] = TX_FD_LIVE + (int)i;
 	r->source = source_new(&setup, err);
 	return r->source ? live_claim(r, err) : -1;
 }

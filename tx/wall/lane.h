@@ -107,8 +107,10 @@ enum lane_fd {
 	TX_FD_SIGN = 8,	      /* seqpacket between source and signer */
 	TX_FD_KEYS = 9,	      /* signer: the roll of keys, keys_roll.h */
 	TX_FD_PORT_RX = 10,   /* source: the interface's rx_packets, or absent */
-	TX_FD_DATAGRAM =
-		16, /* source: the socket of each datagram channel, one after the other */
+	TX_FD_LIVE =
+		16, /* source: where messages of each live channel come, one after the other */
+	TX_FD_FEED = 48,   /* a role of a kind: where messages of live channel i go */
+	TX_FD_LISTEN = 64, /* and where its producers come */
 };
 enum lane_stats_block {
 	TX_STATS_SUPERVISOR = 0,

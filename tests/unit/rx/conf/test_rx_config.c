@@ -61,11 +61,11 @@ Test(rx_config, kinds_stand_apart)
 					    CHANNEL("a", "1"));
 
 	cr_assert_eq(c.channels, 1);
-	cr_assert_eq(c.datagrams, 1);
-	cr_assert_eq(c.datagram[0].number, 9);
-	cr_assert_arr_eq(c.datagram[0].deliver.ip, ((uint8_t[]){192, 0, 2, 9}), 4);
-	cr_assert_eq(c.datagram[0].deliver.port, 514);
-	cr_assert_eq(c.datagram[0].hold_ns, 50000000);
+	cr_assert_eq(c.lives, 1);
+	cr_assert_eq(c.live[0].number, 9);
+	cr_assert_arr_eq(c.live[0].deliver.ip, ((uint8_t[]){192, 0, 2, 9}), 4);
+	cr_assert_eq(c.live[0].deliver.port, 514);
+	cr_assert_eq(c.live[0].hold_ns, 50000000);
 	cr_assert_null(rx_config_channel(&c, 9), "it has no directory");
 	cr_assert_str_eq(rx_config_name(&c, 9), "d");
 	cr_assert_str_eq(rx_config_name(&c, 1), "a");
@@ -78,9 +78,9 @@ Test(rx_config, the_way_to_a_consumer)
 	struct rx_config c = loaded(HEAD DATAGRAM("d", "9", "deliver = 127.0.0.1:514"));
 	char interface[16];
 
-	cr_assert_eq(rx_probe_deliver(&c.datagram[0], "enp1s0", interface), RX_DELIVER_OK);
+	cr_assert_eq(rx_probe_deliver(&c.live[0], "enp1s0", interface), RX_DELIVER_OK);
 	cr_assert_str_eq(interface, "lo");
-	cr_assert_eq(rx_probe_deliver(&c.datagram[0], "lo", interface), RX_DELIVER_DIODE);
+	cr_assert_eq(rx_probe_deliver(&c.live[0], "lo", interface), RX_DELIVER_DIODE);
 }
 
 Test(rx_config, modes_are_octal_and_plain)

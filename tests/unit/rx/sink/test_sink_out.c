@@ -82,6 +82,37 @@ static void expect(unsigned place, uint64_t number, uint32_t len)
 		cr_assert_eq(bytes[at], byte_of(number, at));
 }
 
+/* To a role the head goes with the bytes, as it was when it was judged. */
+Test(sink_out, a_role_gets_the_head_too)
+{
+	static uint8_t bytes[sizeof(struct sink_head) + WIRE_MESSAGE_MAX + 1];
+	struct sink_head head;
+	int pair[2];
+
+	open_all(1);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+	close(out.fd[0]);
+	out.fd[0] = pair[0];
+	out.headed[0] = true;
+	put(0, 1, 5, 0);
+	put(0, 2, 20000, 0);
+	run_dry();
+	for (uint64_t number = 1; number <= 2; number++) {
+		const uint32_t len = number == 1 ? 5 : 20000;
+
+		cr_assert_eq(recv(pair[1], bytes, sizeof(bytes), 0),
+			     (ssize_t)(sizeof(head) + len));
+		memcpy(&head, bytes, sizeof(head));
+		cr_assert_eq(head.number, number);
+		cr_assert_eq(head.len, len);
+		for (size_t at = 0; at < len; at++)
+			cr_assert_eq(bytes[sizeof(head) + at], byte_of(number, at));
+	}
+	cr_assert_eq(out.count[0][SINK_SENT], 2);
+	cr_assert_eq(out.count[0][SINK_BYTES], 20005);
+	close(pair[1]);
+}
+
 Test(sink_out, every_size_arrives_once_in_order_at_its_consumer)
 {
 	static const uint32_t sizes[] = {0,    1,    64,   1999, 2000,

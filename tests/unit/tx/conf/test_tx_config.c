@@ -52,19 +52,19 @@ Test(tx_config, kinds_stand_apart)
 
 	cr_assert_eq(c.channels, 1);
 	cr_assert_eq(c.channel[0].number, 1);
-	cr_assert_eq(c.datagrams, 2);
-	cr_assert_eq(c.datagram[0].number, 9);
-	cr_assert_arr_eq(c.datagram[0].listen.ip, ((uint8_t[]){192, 0, 2, 1}), 4);
-	cr_assert_eq(c.datagram[0].listen.port, 514);
-	cr_assert_eq(c.datagram[0].allowed, 2);
-	cr_assert_arr_eq(c.datagram[0].allow[1], ((uint8_t[]){10, 0, 0, 1}), 4);
-	cr_assert_eq(c.datagram[1].allowed, 0);
-	cr_assert_eq(c.datagram[1].max_size, WIRE_MESSAGE_MAX);
-	cr_assert_eq(c.datagram[1].max_messages + c.datagram[1].max_bps, 0);
-	cr_assert_eq(c.datagram[1].receive_buffer, 4u << 20);
-	cr_assert_eq(c.datagram[1].close_ns, 10000000);
-	cr_assert_eq(c.datagram[1].gather_ns, 0);
-	cr_assert(c.datagram[1].fec_k == 32 && c.datagram[1].fec_m == 8);
+	cr_assert_eq(c.lives, 2);
+	cr_assert_eq(c.live[0].number, 9);
+	cr_assert_arr_eq(c.live[0].listen.ip, ((uint8_t[]){192, 0, 2, 1}), 4);
+	cr_assert_eq(c.live[0].listen.port, 514);
+	cr_assert_eq(c.live[0].allowed, 2);
+	cr_assert_arr_eq(c.live[0].allow[1], ((uint8_t[]){10, 0, 0, 1}), 4);
+	cr_assert_eq(c.live[1].allowed, 0);
+	cr_assert_eq(c.live[1].max_size, WIRE_MESSAGE_MAX);
+	cr_assert_eq(c.live[1].max_messages + c.live[1].max_bps, 0);
+	cr_assert_eq(c.live[1].receive_buffer, 4u << 20);
+	cr_assert_eq(c.live[1].close_ns, 10000000);
+	cr_assert_eq(c.live[1].gather_ns, 0);
+	cr_assert(c.live[1].fec_k == 32 && c.live[1].fec_m == 8);
 }
 
 Test(tx_config, datagram_channels_are_bounded_and_apart)
@@ -72,13 +72,13 @@ Test(tx_config, datagram_channels_are_bounded_and_apart)
 	char text[8192] = HEAD, *lines;
 	size_t at = strlen(text);
 
-	for (unsigned i = 1; i <= TX_DATAGRAMS_MAX + 1; i++)
+	for (unsigned i = 1; i <= TX_LIVES_MAX + 1; i++)
 		at += (size_t)snprintf(text + at, sizeof(text) - at,
 				       DATAGRAM("d%u", "%u", "listen = 192.0.2.1:%u"), i, i,
 				       i == 3 ? 2 : i);
 	lines = refusal(text);
 	cr_assert(strstr(lines, "channel d2 listens there already"), "%s", lines);
-	cr_assert(strstr(lines, "there are at most 16 datagram channels"), "%s", lines);
+	cr_assert(strstr(lines, "there are at most 16 live channels"), "%s", lines);
 	free(lines);
 }
 

@@ -10,7 +10,7 @@
 
 #define S UINT64_C(1000000000)
 
-static struct tx_config_datagram conf;
+static struct tx_config_live conf;
 static struct datagram_counts counts;
 static struct datagram_in in;
 static struct km_err err;
@@ -31,6 +31,8 @@ static void open_pair(uint64_t now_ns)
 	cr_assert_eq(getsockname(receiver, (struct sockaddr *)&at, &len), 0);
 	cr_assert_eq(connect(sender, (struct sockaddr *)&at, sizeof(at)), 0);
 	memset(&counts, 0, sizeof(counts));
+	conf.kind = TX_KIND_DATAGRAM;
+	conf.listen.kind = LOCAL_END_INET;
 	if (conf.max_size == 0)
 		conf.max_size = WIRE_MESSAGE_MAX;
 	cr_assert_eq(datagram_in_open(&in, &conf, receiver, &counts, now_ns, &err), 0);
@@ -75,6 +77,34 @@ Test(datagram_in, boundaries_order_and_source_are_kept)
 	datagram_in_look(&in);
 	cr_assert_eq(counts.overflow, 0);
 	close_pair();
+}
+
+/* What comes by a pair has no source, and no list of addresses judges it. */
+Test(datagram_in, from_a_role_or_a_path_there_is_no_source)
+{
+	struct datagram_message m;
+	int pair[2];
+
+	memset(&counts, 0, sizeof(counts));
+	conf.kind = TX_KIND_DATAGRAM;
+	conf.listen.kind = LOCAL_END_UNIX;
+	conf.max_size = 100;
+	conf.allowed = 1;
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+	cr_assert_eq(datagram_in_open(&in, &conf, pair[0], &counts, 0, &err), 0);
+	cr_assert_eq(send(pair[1], "one", 3, 0), 3);
+	cr_assert_eq(send(pair[1], "second", 6, 0), 6);
+	cr_assert(datagram_in_peek(&in, &m, 0));
+	cr_assert_eq(m.source_len, 0);
+	cr_assert_eq(m.len, 3);
+	cr_assert_arr_eq(m.data, "one", 3);
+	datagram_in_done(&in);
+	cr_assert(datagram_in_peek(&in, &m, 0));
+	cr_assert_eq(m.len, 6);
+	cr_assert_eq(counts.not_allowed, 0);
+	datagram_in_close(&in);
+	close(pair[0]);
+	close(pair[1]);
 }
 
 Test(datagram_in, what_is_dropped_has_its_count)
