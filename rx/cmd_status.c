@@ -146,6 +146,24 @@ static uint64_t live(const struct stats_map *map, const char *role, unsigned num
 	return counter(map, role, name);
 }
 
+/* Delays are beyond that of the fastest message: nobody knows what the two clocks differ by. */
+static void print_timing(const struct stats_map *map, unsigned n)
+{
+	const uint64_t last_ns = live(map, "timing", n, "last_ns");
+	const uint64_t now_ns = clock_real_ns();
+
+	if (last_ns == 0)
+		return;
+	(void)printf(
+		"          last %.1f s ago; delay p50 %.2f, p99 %.2f, p99.9 %.2f, most "
+		"%.2f ms\n",
+		now_ns > last_ns ? (double)(now_ns - last_ns) / 1e9 : 0.0,
+		(double)live(map, "timing", n, "delay_p50_us") / 1e3,
+		(double)live(map, "timing", n, "delay_p99_us") / 1e3,
+		(double)live(map, "timing", n, "delay_p999_us") / 1e3,
+		(double)live(map, "timing", n, "delay_max_us") / 1e3);
+}
+
 static void print_lives(const struct rx_config *config, const struct stats_map *map)
 {
 	for (unsigned i = 0; i < config->lives; i++) {
@@ -166,6 +184,7 @@ static void print_lives(const struct rx_config *config, const struct stats_map *
 			     live(map, "sink", n, "sent"), live(map, "sink", n, "refused"),
 			     live(map, "sink", n, "busy"), live(map, "sink", n, "failed"),
 			     live(map, "sink", n, "no_route"));
+		print_timing(map, n);
 	}
 }
 

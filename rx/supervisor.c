@@ -14,6 +14,7 @@
 #include "fleet.h"
 #include "keys_roll.h"
 #include "log.h"
+#include "metrics.h"
 #include "return_watch.h"
 #include "rx_intake.h"
 #include "rx_reload.h"
@@ -85,6 +86,7 @@ struct rx_supervisor {
 	bool decode_asked;
 	struct sandbox_report sandbox;
 	struct notify notify;
+	struct metrics metrics;
 	uint64_t caps; /* what we hold */
 };
 
@@ -375,6 +377,7 @@ static int tick(void *ctx, struct fleet *fleet)
 		stats_set(&s->stats, STAT_PORT_RECEIVED, received);
 	stats_set(&s->stats, STAT_ROLE_RESTARTS, fleet->restarts);
 	stats_set(&s->stats, STAT_ROLES_DOWN, (uint64_t)__builtin_popcount(fleet->down));
+	metrics_tick(&s->metrics, &s->stats_map, clock_mono_ns());
 	return 0;
 }
 
@@ -495,6 +498,8 @@ static int find_users(struct rx_supervisor *s, struct km_err *err)
 static int set_up(struct rx_supervisor *s, const void *bytes, size_t len, int replay_fd,
 		  struct km_err *err)
 {
+	if (!s->replay)
+		s->metrics = (struct metrics){s->config->metrics, "katamichi_rx", 0, false};
 	if (!s->replay && notify_open(&s->notify, err) != 0)
 		return -1;
 	if (find_users(s, err) != 0 || make_dirs(s, err) != 0)
@@ -607,6 +612,7 @@ int rx_supervisor_run(const struct rx_config *config, const char *path, const ch
 		log_event(EVENT_DAEMON_FAILED, "%s", err.text);
 		code = err.code ? err.code : EX_OSERR;
 	}
+	metrics_end(&s.metrics);
 	tear_down(&s);
 	return code;
 }

@@ -13,6 +13,7 @@
 #include "keys_roll.h"
 #include "lane.h"
 #include "log.h"
+#include "metrics.h"
 #include "return_watch.h"
 #include "shm.h"
 #include "stats.h"
@@ -61,6 +62,7 @@ struct tx_supervisor {
 	struct stats_writer stats;
 	struct sandbox_report sandbox;
 	struct notify notify;
+	struct metrics metrics;
 	char mtu_text[16], workers_text[16];
 };
 
@@ -255,6 +257,7 @@ static int tick(void *ctx, struct fleet *fleet)
 		stats_set(&s->stats, STAT_PORT_SENT, sent);
 	stats_set(&s->stats, STAT_ROLE_RESTARTS, fleet->restarts);
 	stats_set(&s->stats, STAT_ROLES_DOWN, (uint64_t)__builtin_popcount(fleet->down));
+	metrics_tick(&s->metrics, &s->stats_map, clock_mono_ns());
 	return 0;
 }
 
@@ -354,6 +357,7 @@ static int make_stats(struct tx_supervisor *s, struct km_err *err)
 static int set_up(struct tx_supervisor *s, const void *bytes, size_t len,
 		  struct km_err *err)
 {
+	s->metrics = (struct metrics){s->config->metrics, "katamichi_tx", 0, false};
 	if (notify_open(&s->notify, err) != 0)
 		return -1;
 	if (s->config->user[0] != '\0' &&
@@ -459,6 +463,7 @@ int tx_supervisor_run(const struct tx_config *config, const char *path, const ch
 		log_event(EVENT_DAEMON_FAILED, "%s", err.text);
 		code = err.code ? err.code : EX_OSERR;
 	}
+	metrics_end(&s.metrics);
 	tear_down(&s);
 	return code;
 }

@@ -18,7 +18,8 @@
 	X(DAEMON_STOP, "daemon.stop", LOG_NOTICE, "the daemon stops on request")           \
 	X(DAEMON_FAILED, "daemon.failed", LOG_ERR, "the daemon gives up")                  \
 	X(CONFIG_ERROR, "config.error", LOG_ERR, "the configuration is refused")           \
-	X(RELOAD_REFUSED, "reload.refused", LOG_WARNING, "SIGHUP changes nothing; it says why") \
+	X(RELOAD_REFUSED, "reload.refused", LOG_WARNING,                                   \
+	  "SIGHUP changes nothing; it says why")                                           \
 	X(KEYS_RELOADED, "keys.reloaded", LOG_NOTICE, "other keys are in force")           \
 	X(KEY_LOADED, "key.loaded", LOG_NOTICE, "a key that is used from now on")          \
 	X(KEY_EXPIRES, "key.expires", LOG_WARNING, "a key is to be replaced soon")         \
@@ -54,6 +55,8 @@
 	X(TUNING_GOVERNOR, "tuning.governor", LOG_WARNING, "processors save power")        \
 	X(TUNING_PAUSE, "tuning.pause", LOG_WARNING,                                       \
 	  "Ethernet flow control works against the one-way link")                          \
+	X(METRICS_FAILED, "metrics.failed", LOG_WARNING,                                   \
+	  "the file of metrics cannot be written")                                         \
 	X(SUMMARY, "summary", LOG_INFO, "figures of one interval")                         \
 	X(DEBUG, "debug", LOG_DEBUG, "detail for developers, not stable")
 

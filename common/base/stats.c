@@ -322,3 +322,85 @@ void stats_print_json(const struct stats_map *map, FILE *out)
 	}
 	(void)fputs("}\n", out);
 }
+
+/* What a metric's name may not hold becomes '_': one bad name spoils the whole file. */
+static void metric_name(char *name)
+{
+	for (; *name; name++)
+		if (*name == '.' || *name == '-' || *name == '?')
+			*name = '_';
+}
+
+/* "ch7_name": where the name begins, and how many digits the number has; 0: no such row. */
+static size_t channel_row(const char *name, size_t *digits)
+{
+	size_t n = 0;
+
+	if (name[0] != 'c' || name[1] != 'h')
+		return 0;
+	while (name[2 + n] >= '0' && name[2 + n] <= '9')
+		n++;
+	*digits = n;
+	return n > 0 && name[2 + n] == '_' && name[3 + n] != '\0' ? 3 + n : 0;
+}
+
+static void print_sample(const char *prefix, const char *role, const char *name,
+			 uint64_t value, FILE *out)
+{
+	size_t digits = 0;
+	const size_t at = channel_row(name, &digits);
+
+	(void)fprintf(out, "%s_%s_%s", prefix, role, name + at);
+	if (at > 0)
+		(void)fprintf(out, "{channel=\"%.*s\"}", (int)digits, name + 2);
+	(void)fprintf(out, " %" PRIu64 "\n", value);
+}
+
+/* Entry AT of COPY[N] and all after it of the same name, but for the channel. */
+static void print_family(const char *prefix, const char *role, char copy[][STATS_NAME_MAX],
+			 const struct stats_block *block, uint32_t n, uint32_t at,
+			 FILE *out)
+{
+	size_t digits;
+	const size_t from = channel_row(copy[at], &digits);
+	const char *family = copy[at] + from;
+
+	(void)fprintf(out, "# TYPE %s_%s_%s untyped\n", prefix, role, family);
+	for (uint32_t i = at; i < n; i++) {
+		const size_t here = channel_row(copy[i], &digits);
+
+		if ((here == 0) != (from == 0) || strcmp(copy[i] + here, family) != 0 ||
+		    copy[i][0] == '\0')
+			continue;
+		print_sample(
+			prefix, role, copy[i],
+			atomic_load_explicit(&block->entry[i].value, memory_order_relaxed),
+			out);
+		if (i > at)
+			copy[i][0] = '\0'; /* told */
+		if (from == 0)
+			return;
+	}
+}
+
+void stats_print_prometheus(const struct stats_map *map, const char *prefix, FILE *out)
+{
+	char copy[STATS_ENTRIES_MAX][STATS_NAME_MAX], role[STATS_ROLE_NAME_MAX];
+
+	for (uint32_t r = 0; r < map->roles; r++) {
+		const struct stats_block *block = &map->page->block[r];
+		const uint32_t n = stats_entries(block);
+
+		stats_name(role, block->role, sizeof(role));
+		metric_name(role);
+		if (role[0] == '\0')
+			continue;
+		for (uint32_t i = 0; i < n; i++) {
+			stats_name(copy[i], block->entry[i].name, sizeof(copy[i]));
+			metric_name(copy[i]);
+		}
+		for (uint32_t i = 0; i < n; i++)
+			if (copy[i][0] != '\0')
+				print_family(prefix, role, copy, block, n, i, out);
+	}
+}

@@ -142,4 +142,8 @@ uint64_t stats_ask(const char *run_dir, const char *role, const char *name);
 void stats_print_text(const struct stats_map *map, FILE *out);
 void stats_print_json(const struct stats_map *map, FILE *out);
 
+/* The same in Prometheus' text format: PREFIX_role_name, and the rows of one channel ("ch7_name") as
+ * PREFIX_role_name{channel="7"}, each name's samples together. Their types are not told. */
+void stats_print_prometheus(const struct stats_map *map, const char *prefix, FILE *out);
+
 #endif

@@ -110,6 +110,7 @@ static void convert(struct rx_config *to, const struct rx_raw *from)
 	to->permissive = from->sandbox != 0;
 	to->pin = from->cores != 0;
 	to->summary_ns = from->summary_ns;
+	memcpy(to->metrics, from->metrics, sizeof(to->metrics));
 	(void)snprintf(to->fec_kernel, sizeof(to->fec_kernel), "%s",
 		       fec_kernel_name((enum fec_kernel)from->fec_kernel));
 	for (uint32_t i = 0; i < from->trust.n && i < RX_TRUSTED_MAX; i++)

@@ -181,6 +181,11 @@ static const struct conf_row global_rows[] = {
 	GLOBAL(summary_ns, "summary", CONF_DURATION, .def = "60 s", .min = NS_S,
 	       .max = 24 * 3600 * NS_S,
 	       .help = "Time between two summary lines in the log."),
+	GLOBAL(metrics, "metrics", CONF_PATH,
+	       .help = "File in Prometheus' text format, written every 5 s with all "
+		       "counters, for "
+		       "the textfile collector of node_exporter: its name ends in .prom. "
+		       "Removed when the daemon stops. Not set: none."),
 };
 
 static const struct conf_row channel_rows[] = {

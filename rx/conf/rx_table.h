@@ -71,6 +71,7 @@ struct rx_raw {
 	int sandbox;
 	int cores;
 	uint64_t summary_ns;
+	char metrics[RX_PATH_LEN];
 	uint32_t channels;
 	struct rx_raw_channel channel[WIRE_CHANNELS_MAX];
 };

@@ -19,6 +19,7 @@
 #include "rx_config.h"
 #include "rx_engine.h"
 #include "shm.h"
+#include "timing_page.h"
 
 /* Counters reach the page this often, and a stop is noticed. */
 #define DECODE_PAGE_NS UINT64_C(100000000)
@@ -40,6 +41,7 @@ struct decode {
 	struct rx_engine engine;
 	struct stats_map stats_map;
 	struct stats_writer stats, live;
+	struct timing_page timing;
 	char live_name[LIVE_CHANNELS * LIVE_COUNT][STATS_NAME_MAX];
 	struct shm_map deliver, ask, segment, pump, sink;
 	bool is_xdp;	    /* `--intake xdp` */
@@ -209,7 +211,8 @@ static int claim_live(struct decode *d, struct km_err *err)
 	for (uint32_t at = 0; at < n; at++)
 		live->channel[at / LIVE_COUNT].count[at % LIVE_COUNT] =
 			stats_get(&d->live, at);
-	return 0;
+	live->wall_ns = clock_real_ns() - clock_mono_ns();
+	return timing_page_claim(&d->timing, &d->stats_map, live, err);
 }
 
 static int choose_kernel(const struct rx_config *config, struct fec_choice *choice,
@@ -319,6 +322,8 @@ static void store_counts(struct decode *d)
 	for (uint32_t i = 0; i < e->live.channels * LIVE_COUNT; i++)
 		stats_set(&d->live, i,
 			  e->live.channel[i / LIVE_COUNT].count[i % LIVE_COUNT]);
+	timing_page_show(&d->timing, &e->live, e->now_ns);
+	e->live.wall_ns = clock_real_ns() - clock_mono_ns();
 }
 
 /* The recording is at its end: answers still to come, then everything is final. */

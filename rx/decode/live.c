@@ -117,6 +117,10 @@ static void message_out(void *ctx, const struct order_out *m)
 	c->count[LIVE_DELIVERED]++;
 	c->count[LIVE_BYTES] += m->total;
 	c->count[LIVE_REPAIRED] += m->repaired;
+	timing_delays_note(&c->delays,
+			   timing_clock_delay(&live->session[c->session].clock,
+					      m->tx_time_ns, live->now_ns + live->wall_ns),
+			   live->now_ns + live->wall_ns, live->now_ns);
 }
 
 /* order_lost_fn */
@@ -187,6 +191,19 @@ static void join(struct live_channel *c, uint64_t number)
 	order_begin(&c->order, number, c->hold_ns, message_out, message_lost, c);
 }
 
+void live_heard(struct live *live, unsigned at, uint64_t tx_time_ns)
+{
+	struct live_session *s = &live->session[at];
+	uint64_t by_ns;
+
+	if (!s->known || !timing_clock_note(&s->clock, tx_time_ns,
+					    live->now_ns + live->wall_ns, live->now_ns))
+		return;
+	by_ns = (uint64_t)(s->clock.step_ns < 0 ? -s->clock.step_ns : s->clock.step_ns);
+	delivery_alarm(live->delivery, DELIVER_ALARM_CLOCK, s->tag,
+		       by_ns / CLOCK_NS_PER_MS);
+}
+
 void live_take(struct live *live, unsigned index, unsigned session,
 	       const struct record_message *m, uint32_t window, bool repaired)
 {
@@ -199,6 +216,7 @@ void live_take(struct live *live, unsigned index, unsigned session,
 	}
 	if (c->joined)
 		join(c, m->number);
+	live_heard(live, session, m->tx_time_ns);
 	late = c->order.late + c->order.malformed;
 	order_take(&c->order, m, window, repaired, live->now_ns);
 	c->count[LIVE_LATE] += c->order.late + c->order.malformed - late;

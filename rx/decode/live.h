@@ -23,6 +23,7 @@
 #include "ring.h"
 #include "rx_arena.h"
 #include "sink.h"
+#include "timing.h"
 
 #define LIVE_CHANNELS SINK_CHANNELS
 #define LIVE_SESSIONS 8u
@@ -50,6 +51,7 @@ struct live_channel {
 		full_last; /* given up for want of room, not yet said; 0: none */
 	uint64_t count[LIVE_COUNT];
 	struct order order;
+	struct timing_delays delays;
 	struct live *live;
 };
 
@@ -57,6 +59,7 @@ struct live_session {
 	bool known, joined;
 	uint32_t tag;
 	uint64_t epoch;
+	struct timing_clock clock;
 };
 
 struct live {
@@ -68,6 +71,7 @@ struct live {
 	struct ring sink;
 	bool has_sink;
 	uint64_t now_ns;
+	uint64_t wall_ns; /* what the wall clock is ahead of now_ns, modulo 2^64 */
 };
 
 /* NUMBER and HOLD_NS of CHANNELS channels; FIRST: the index that the rest of decode gives to the
@@ -88,6 +92,9 @@ static inline bool live_owns(const struct live *live, unsigned index)
 void live_session_begin(struct live *live, unsigned at, uint32_t tag, uint64_t epoch,
 			bool joined);
 void live_session_end(struct live *live, unsigned at);
+
+/* What the heartbeat of the session at place AT says of tx's clock. */
+void live_heard(struct live *live, unsigned at, uint64_t tx_time_ns);
 
 /* A message record of channel INDEX (live_owns()), in a symbol of WINDOW. */
 void live_take(struct live *live, unsigned index, unsigned session,

@@ -329,6 +329,8 @@ static bool take_heartbeat(struct rx_sessions *ss, struct rx_session *s,
 	msg.b = hb.flags | hb.port_received << 8;
 	delivery_push(ss->delivery, &msg);
 	heartbeat_alarms(ss, s, &hb);
+	if (ss->live)
+		live_heard(ss->live, (unsigned)(s - ss->session), hb.tx_time_ns);
 	if ((hb.flags & RECORD_HB_FAREWELL) && !s->farewell) {
 		s->farewell = true;
 		s->ends_ns = now_ns + RX_SESSION_FAREWELL_NS;

@@ -248,6 +248,11 @@ static const struct voice_said {
 		 "a session is accepted above the stored floor, but is far from our "
 		 "clock: correct the clocks",
 		 "epoch"},
+	[DELIVER_ALARM_CLOCK] =
+		{EVENT_CLOCK_STEP,
+		 "the clock of the transmitter or of this host has stepped: ages and "
+		 "delays of live channels are told by the new difference",
+		 "step_ms"},
 };
 
 /* Once when frames begin to go the wrong way, not once for every one. */

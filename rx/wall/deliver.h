@@ -70,7 +70,8 @@ enum deliver_alarm {
 	DELIVER_ALARM_TX_RETURN = 11, /* tx reports b frames received on its diode port */
 	DELIVER_ALARM_TX_PERMISSIVE = 12,
 	DELIVER_ALARM_VERSION = 13, /* b frames of another wire version */
-	DELIVER_ALARM_FAR = 14, /* accepted although its epoch b is far from our clock */
+	DELIVER_ALARM_FAR = 14,	  /* accepted although its epoch b is far from our clock */
+	DELIVER_ALARM_CLOCK = 15, /* a clock has stepped by b ms, either way */
 };
 
 struct deliver_msg {
@@ -134,9 +135,10 @@ enum deliver_stats_block {
 	RX_STATS_DECODE = 3,
 	RX_STATS_PUBLISH = 4,
 	RX_STATS_SINK = 5,
-	RX_STATS_LIVE = 6, /* decode's too: what it counts of each live channel */
-	RX_STATS_SCAN = 7, /* beats, and nothing counted */
-	RX_STATS_ROLES = 8,
+	RX_STATS_LIVE = 6,   /* decode's too: what it counts of each live channel */
+	RX_STATS_SCAN = 7,   /* beats, and nothing counted */
+	RX_STATS_TIMING = 8, /* decode's too: how long messages are on the way */
+	RX_STATS_ROLES = 9,
 };
 
 #endif

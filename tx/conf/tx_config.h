@@ -112,6 +112,7 @@ struct tx_config {
 	bool permissive;     /* sandbox: a wall that the kernel lacks is done without */
 	bool pin;	     /* cores: busy threads get processors of their own */
 	uint64_t summary_ns; /* 60 s between summary lines */
+	char metrics[TX_PATH_LEN]; /* "" = none */
 
 	/* files and live ones; together at most WIRE_CHANNELS_MAX, numbers and names unique */
 	struct tx_config_channel channel[WIRE_CHANNELS_MAX]; /* files */

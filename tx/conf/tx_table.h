@@ -73,6 +73,7 @@ struct tx_raw {
 	int sandbox;
 	int cores;
 	uint64_t summary_ns;
+	char metrics[TX_PATH_LEN];
 	uint32_t channels;
 	struct tx_raw_channel channel[WIRE_CHANNELS_MAX];
 };

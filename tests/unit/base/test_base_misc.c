@@ -171,6 +171,43 @@ static char *printed(const struct stats_map *map, bool json)
 	return text;
 }
 
+/* As the textfile collector reads it: each name's samples together, channels as labels, and no
+ * name that spoils the file, whatever a role has scribbled. */
+Test(stats, as_prometheus_reads_them)
+{
+	static const char *const names[] = {"frames",	   "ch7_lost",	"ch7_sent",
+					    "ch12_lost",   "ch12_sent", "chaos_",
+					    "bad.name-\"x"};
+	static const char *const want =
+		"# TYPE km_tx_open_frames untyped\nkm_tx_open_frames 5\n"
+		"# TYPE km_tx_open_lost untyped\nkm_tx_open_lost{channel=\"7\"} 1\n"
+		"km_tx_open_lost{channel=\"12\"} 3\n"
+		"# TYPE km_tx_open_sent untyped\nkm_tx_open_sent{channel=\"7\"} 2\n"
+		"km_tx_open_sent{channel=\"12\"} 4\n"
+		"# TYPE km_tx_open_chaos_ untyped\nkm_tx_open_chaos_ 6\n"
+		"# TYPE km_tx_open_bad_name__x untyped\nkm_tx_open_bad_name__x 7\n";
+	struct km_err err = KM_ERR_INIT;
+	struct stats_writer w;
+	struct stats_map map;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	int fd = stats_create(NULL, 2, &err);
+
+	cr_assert_geq(fd, 0, "%s", err.text);
+	cr_assert_eq(stats_map_rw(&map, fd, &err), 0, "%s", err.text);
+	cr_assert_eq(stats_claim(&map, &w, 1, "open", names, KM_COUNT(names), &err), 0);
+	stats_set(&w, 0, 5);
+	for (uint32_t i = 1; i < KM_COUNT(names); i++)
+		stats_set(&w, i, i < 5 ? i : i + 1);
+	stats_print_prometheus(&map, "km_tx", out);
+	fclose(out);
+	cr_assert_str_eq(text, want);
+	free(text);
+	stats_unmap(&map);
+	close(fd);
+}
+
 Test(stats, counts_survive_a_restart_of_the_role)
 {
 	struct km_err err = KM_ERR_INIT;

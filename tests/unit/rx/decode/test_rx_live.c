@@ -154,6 +154,52 @@ static uint64_t count(const struct bench *b, enum live_count row)
 	return b->rig->e.live.channel[0].count[row];
 }
 
+/* Sent at TX_NS by the clock of tx; the rig's own clock is its wall clock too. */
+static void send_at(struct bench *b, uint64_t number, uint64_t tx_ns)
+{
+	const struct record_message m = {
+		.number = number, .tx_time_ns = tx_ns, .total = 8, .len = 8};
+	uint8_t room[RIG_SYMBOL], *data;
+	struct wr wr;
+	size_t taken;
+
+	wr_init(&wr, room, sizeof(room));
+	cr_assert_eq(record_put_message(&wr, &m, &data, &taken), KM_OK);
+	memset(data, 0, taken);
+	symbol(b, b->tx, RIG_LIVE, &wr, true);
+}
+
+Test(live, delays_are_told_beyond_the_fastest_and_a_step_of_a_clock_is_said)
+{
+	struct bench b = open_bench();
+	const struct timing_delays *d = &b.rig->e.live.channel[0].delays;
+	const uint64_t ahead = 3600 * 1000 * RIG_MS;
+	const struct rig_msg *m;
+	unsigned said = 0;
+	uint64_t number = 0;
+
+	for (unsigned i = 0; i < 100; i++) {
+		rig_run(b.rig, 20 * RIG_MS);
+		/* every tenth is 30 ms older than the others when it comes */
+		send_at(&b, ++number,
+			b.rig->now_ns + ahead - (i % 10 == 9 ? 30 * RIG_MS : 0));
+	}
+	cr_assert_leq(timing_delays_quantile(d, 500), 1000);
+	cr_assert_geq(timing_delays_quantile(d, 990), 29000);
+	cr_assert_leq(timing_delays_most(d), 31000);
+	cr_assert_eq(b.rig->e.live.session[b.rig->e.live.channel[0].session].clock.steps,
+		     0);
+	/* tx's clock is set forward by 2 s */
+	send_at(&b, ++number, b.rig->now_ns + ahead + 2 * (1000 * RIG_MS));
+	rig_run(b.rig, 1500 * RIG_MS);
+	cr_assert_eq(b.rig->e.live.session[b.rig->e.live.channel[0].session].clock.steps,
+		     1);
+	for (size_t i = 0; (m = rig_find(b.rig, DELIVER_ALARM, i)) != NULL; i++)
+		said += m->msg.a == DELIVER_ALARM_CLOCK;
+	cr_assert_eq(said, 1);
+	close_bench(&b);
+}
+
 Test(live, messages_go_to_the_sink_at_once_and_in_order)
 {
 	struct bench b = open_bench();
