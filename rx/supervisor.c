@@ -371,7 +371,7 @@ static int tick(void *ctx, struct fleet *fleet)
 
 	watch_link(s, fleet);
 	watch_return(s);
-	if (rx_sockets_news(&s->sockets, s->config))
+	if (rx_sockets_watch(&s->sockets, s->config))
 		fleet_restart(fleet, BIT(ROLE_SINK), "a consumer can be reached now");
 	if (host_read_counter(s->fd_received, &received))
 		stats_set(&s->stats, STAT_PORT_RECEIVED, received);

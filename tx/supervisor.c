@@ -17,6 +17,7 @@
 #include "return_watch.h"
 #include "shm.h"
 #include "stats.h"
+#include "tx_groups.h"
 #include "tx_reload.h"
 #include "tx_sockets.h"
 
@@ -55,6 +56,7 @@ struct tx_supervisor {
 	int fd_received, fd_sent;     /* counters of the port */
 	int sign[2];		      /* source's end, signer's end */
 	struct tx_sockets sockets;    /* of live channels; they outlive a role */
+	struct tx_groups groups;
 	struct return_watch received; /* since received_base */
 	uint64_t received_base;
 	bool blind; /* the counter cannot be read */
@@ -253,6 +255,7 @@ static int tick(void *ctx, struct fleet *fleet)
 
 	watch_link(s, fleet);
 	watch_return(s);
+	tx_groups_keep(&s->groups, &s->sockets, s->config);
 	if (host_read_counter(s->fd_sent, &sent))
 		stats_set(&s->stats, STAT_PORT_SENT, sent);
 	stats_set(&s->stats, STAT_ROLE_RESTARTS, fleet->restarts);
@@ -375,6 +378,7 @@ static int set_up(struct tx_supervisor *s, const void *bytes, size_t len,
 	if (tx_sockets_open(&s->sockets, s->config, s->port.index, s->uid, s->gid, err) !=
 	    0)
 		return -1;
+	tx_groups_keep(&s->groups, &s->sockets, s->config);
 	return fleet_give_up_rights(0, s->config->permissive, &s->sandbox, err);
 }
 

@@ -78,7 +78,9 @@ static int open_one(struct tx_sockets *sockets, unsigned i,
 	fd = local_end_bind(&conf->listen, &terms, err);
 	if (fd < 0)
 		return -1;
-	size_queue(fd, conf, SO_RCVBUF);
+	if (conf->listen.kind ==
+	    LOCAL_END_INET) /* a path's is bounded in messages, by the host */
+		size_queue(fd, conf, SO_RCVBUF);
 	*(own ? &sockets->listen[i] : &sockets->source[i]) = fd;
 	return own ? open_pair(sockets, i, conf, err) : 0;
 }
@@ -121,10 +123,12 @@ void tx_sockets_shun(struct tx_sockets *sockets, const struct tx_config *config,
 void tx_sockets_close(struct tx_sockets *sockets, const struct tx_config *config)
 {
 	for (unsigned i = 0; i < sockets->count; i++) {
+		/* one that could not be had is somebody else's */
+		if (sockets->listen[i] >= 0 || sockets->source[i] >= 0)
+			local_end_remove(&config->live[i].listen);
 		km_close(&sockets->source[i]);
 		km_close(&sockets->feed[i]);
 		km_close(&sockets->listen[i]);
-		local_end_remove(&config->live[i].listen);
 	}
 	sockets->count = 0;
 }

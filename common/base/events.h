@@ -108,6 +108,10 @@
 	X(SESSION_BEGUN, "session.begun", LOG_NOTICE, "a new session was announced")       \
 	X(LIVE_BUFFER, "live.buffer", LOG_WARNING,                                         \
 	  "the kernel gives a channel a smaller queue than configured")                    \
+	X(GROUP_JOINED, "group.joined", LOG_NOTICE,                                        \
+	  "messages to a group are taken by an interface")                                 \
+	X(GROUP_MISSING, "group.missing", LOG_ERR,                                         \
+	  "messages to a group cannot be taken by an interface")                           \
 	X(RESEND_DONE, "resend.done", LOG_NOTICE, "a ticket was worked off")               \
 	X(RESEND_REFUSED, "resend.refused", LOG_WARNING, "a ticket cannot be worked off")
 
@@ -193,6 +197,8 @@
 	  "a live channel's session is settled up to here")                                \
 	X(SINK_REFUSED, "sink.refused", LOG_WARNING, "a consumer does not take messages")  \
 	X(SINK_ROUTE, "sink.route", LOG_ERR, "messages of a channel cannot be sent on")    \
+	X(SINK_REACHED, "sink.reached", LOG_NOTICE,                                        \
+	  "a consumer has made its socket; messages go there")                             \
 	X(RETURN_PATH, "return.path", LOG_CRIT, "the link is not one-way")                 \
 	X(TX_PERMISSIVE, "tx.permissive", LOG_WARNING,                                     \
 	  "the sender runs without its full sandbox")                                      \

@@ -64,7 +64,7 @@ static int clear_stale(const struct local_end *place, int type, struct km_err *e
 	union address at;
 	const socklen_t len = address_of(place, &at);
 	struct stat st;
-	int fd, rc;
+	int fd, rc, why;
 
 	if (lstat(place->path, &st) != 0)
 		return errno == ENOENT ? 0
@@ -78,8 +78,10 @@ static int clear_stale(const struct local_end *place, int type, struct km_err *e
 	if (fd < 0)
 		return km_err_set_errno(err, EX_OSERR, "socket");
 	rc = connect(fd, &at.any, len);
+	why = errno;
 	km_close(&fd);
-	if (rc == 0 || errno == EAGAIN || errno == EPROTOTYPE)
+	/* every other answer (EPROTOTYPE, EACCES, EAGAIN) is that of somebody alive */
+	if (rc == 0 || why != ECONNREFUSED)
 		return km_err_set(err, EX_UNAVAILABLE,
 				  "%s: another process listens there: end it, or name "
 				  "another path",
@@ -122,12 +124,15 @@ static int bind_inet(int fd, const struct local_end *place, int type, struct km_
 {
 	union address at;
 	const socklen_t len = address_of(place, &at);
-	const int yes = 1;
+	const int yes = 1, no = 0;
+	const bool group = local_end_is_group(place);
 	char text[LOCAL_END_TEXT_MAX];
 
-	if (type == SOCK_STREAM &&
+	if ((type == SOCK_STREAM || group) &&
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) != 0)
 		return km_err_set_errno(err, EX_OSERR, "SO_REUSEADDR");
+	if (group && setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &no, sizeof(no)) != 0)
+		return km_err_set_errno(err, EX_OSERR, "IP_MULTICAST_ALL");
 	if (bind(fd, &at.any, len) != 0)
 		return km_err_set_errno(err, EX_UNAVAILABLE,
 					"%s cannot be had: give this host the address, or "

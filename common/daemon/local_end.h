@@ -23,7 +23,7 @@ struct sock_fprog;
 /* "fifo:" and the longest path; "255.255.255.255:65535" is shorter */
 #define LOCAL_END_TEXT_MAX (LOCAL_END_PATH_MAX + 8u)
 
-enum place_kind {
+enum local_end_kind {
 	LOCAL_END_NONE, /* not set */
 	LOCAL_END_INET, /* 192.0.2.1:4001 */
 	LOCAL_END_UNIX, /* /run/app/socket */
@@ -31,7 +31,7 @@ enum place_kind {
 };
 
 struct local_end {
-	uint8_t kind; /* enum place_kind */
+	uint8_t kind; /* enum local_end_kind */
 	uint8_t ip[4];
 	uint16_t port;
 	char path[LOCAL_END_PATH_MAX];
@@ -41,6 +41,12 @@ struct local_end {
 char *local_end_text(const struct local_end *place, char buf[LOCAL_END_TEXT_MAX]);
 
 bool local_end_equal(const struct local_end *a, const struct local_end *b);
+
+/* An address that stands for a group of hosts (multicast). */
+static inline bool local_end_is_group(const struct local_end *place)
+{
+	return place->kind == LOCAL_END_INET && place->ip[0] >= 224 && place->ip[0] < 240;
+}
 
 /* How a place is taken. */
 struct local_end_terms {
@@ -54,7 +60,9 @@ struct local_end_terms {
 /*
  * A socket bound to PLACE (INET or UNIX), a SOCK_STREAM one listening. A socket that lies at the
  * path and that nobody listens at is replaced, anything else there is refused. A TCP address that
- * a connection of before still lingers at is taken all the same. -1 with err.
+ * a connection of before still lingers at is taken all the same. At a group's address others of
+ * this host may listen too, and nothing comes but by interfaces on which this socket joins the
+ * group. -1 with err.
  */
 KM_MUST_CHECK int local_end_bind(const struct local_end *place,
 				 const struct local_end_terms *terms, struct km_err *err);

@@ -66,6 +66,9 @@ static void convert_live(struct rx_config_live *to, const struct rx_raw_channel 
 	to->number = (uint16_t)from->number;
 	to->kind = (uint8_t)from->kind;
 	to->deliver = from->deliver;
+	memcpy(to->deliver_interface, from->deliver_interface,
+	       sizeof(to->deliver_interface));
+	to->deliver_ttl = (uint8_t)from->deliver_ttl;
 	to->deliver_buffer = from->deliver_buffer;
 	to->hold_ns = from->hold_back_ns;
 }

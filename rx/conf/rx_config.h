@@ -78,9 +78,11 @@ struct rx_config_live {
 	char owner[MANIFEST_TEXT_MAX + 1];
 	char purpose[MANIFEST_TEXT_MAX + 1];
 	char classification[MANIFEST_TEXT_MAX + 1];
-	struct local_end deliver; /* the consumer; never by the diode port */
-	uint64_t deliver_buffer;  /* bytes on the way to it, or to the kind's role; 1 MiB */
-	uint64_t hold_ns;	  /* a gap holds back what is behind it so long: 50 ms */
+	struct local_end deliver;   /* the consumer; never by the diode port */
+	char deliver_interface[16]; /* by which a group is reached; "" = no group */
+	uint8_t deliver_ttl;	    /* of what goes to a group, 1 */
+	uint64_t deliver_buffer; /* bytes on the way to it, or to the kind's role; 1 MiB */
+	uint64_t hold_ns;	 /* a gap holds back what is behind it so long: 50 ms */
 };
 
 struct rx_config {

@@ -107,6 +107,36 @@ static void judge_files(const struct rx_raw *raw, struct conf_report *report, ui
 	judge_paths(raw, report, i);
 }
 
+/* What can only be seen on this host is rx_probe_consumers()'s. */
+static void judge_deliver(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	const struct rx_raw_channel *c = &raw->channel[i];
+	const char *by = c->deliver_interface;
+	const bool group = c->kind == RX_KIND_DATAGRAM && local_end_is_group(&c->deliver);
+
+	if (c->deliver.kind == LOCAL_END_INET && c->deliver.ip[0] >= 224 && !group)
+		conf_report_add(report, raw, "channel", i, "deliver",
+				"is a group, broadcast or reserved address: name one host");
+	if (group && by[0] == '\0')
+		conf_report_add(report, raw, "channel", i, "deliver",
+				"is a group address: name the interface by which it is "
+				"reached in the key deliver_interface");
+	if (!group && by[0] != '\0')
+		conf_report_add(report, raw, "channel", i, "deliver_interface",
+				"has no use unless deliver is a group address");
+	if (by[0] != '\0' && !host_name_is_plain(by))
+		conf_report_add(report, raw, "channel", i, "deliver_interface",
+				"is not the name of an interface");
+	if (by[0] != '\0' && strcmp(by, raw->interface) == 0)
+		conf_report_add(report, raw, "channel", i, "deliver_interface",
+				"is the diode port, which never sends");
+	if (c->deliver.kind == LOCAL_END_FIFO)
+		conf_report_add(
+			report, raw, "channel", i, "deliver",
+			"kind = %s has no use for a FIFO, which keeps no boundaries",
+			rx_kind_name((enum rx_kind)c->kind));
+}
+
 static void judge_live(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
 {
 	const struct rx_raw_channel *c = &raw->channel[i];
@@ -123,13 +153,7 @@ static void judge_live(const struct rx_raw *raw, struct conf_report *report, uin
 	if (c->deliver.kind == LOCAL_END_NONE)
 		conf_report_add(report, raw, "channel", i, NULL,
 				"kind = %s needs the key deliver", kind);
-	if (c->deliver.kind == LOCAL_END_INET && c->deliver.ip[0] >= 224)
-		conf_report_add(report, raw, "channel", i, "deliver",
-				"is a group, broadcast or reserved address: name one host");
-	if (c->deliver.kind == LOCAL_END_FIFO)
-		conf_report_add(
-			report, raw, "channel", i, "deliver",
-			"kind = %s has no use for a FIFO, which keeps no boundaries", kind);
+	judge_deliver(raw, report, i);
 	for (uint32_t j = 0; j < i; j++)
 		before += raw->channel[j].kind != RX_KIND_FILES;
 	if (before >= RX_LIVES_MAX)

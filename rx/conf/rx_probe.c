@@ -61,6 +61,12 @@ enum rx_deliver rx_probe_deliver(const struct rx_config_live *conf, const char *
 
 	if (conf->deliver.kind != LOCAL_END_INET)
 		return RX_DELIVER_OK;
+	if (local_end_is_group(&conf->deliver)) {
+		memcpy(interface, conf->deliver_interface, IF_NAMESIZE);
+		if (host_stands_on(interface, diode))
+			return RX_DELIVER_DIODE;
+		return if_nametoindex(interface) ? RX_DELIVER_OK : RX_DELIVER_NONE;
+	}
 	if (host_route(conf->deliver.ip, &index) != 0 || !if_indextoname(index, interface))
 		return RX_DELIVER_NONE;
 	return host_stands_on(interface, diode) ? RX_DELIVER_DIODE : RX_DELIVER_OK;
@@ -79,8 +85,9 @@ void rx_probe_consumers(struct rx_parse *parse)
 				     interface) == RX_DELIVER_DIODE)
 			conf_report_add(
 				&parse->report, &parse->raw, "channel", i, "deliver",
-				"would be reached by %s, the diode port, which never "
-				"sends: correct it, or the host's routes",
+				"would be reached by %s, which is the diode port or stands "
+				"on it, and that never sends: correct it, or the host's "
+				"routes",
 				interface);
 	}
 }

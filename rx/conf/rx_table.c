@@ -245,7 +245,15 @@ static const struct conf_row channel_rows[] = {
 	CHANNEL(deliver, "deliver", CONF_END,
 		.help = "Where a live channel, which needs it, brings its messages: an "
 			"address and a port, never reached by the diode port, or the path "
-			"of a consumer's socket."),
+			"of a consumer's socket; kind = datagram also takes the address of "
+			"a group (multicast)."),
+	CHANNEL(deliver_interface, "deliver_interface", CONF_STRING,
+		.help = "Interface by which messages leave to the group in deliver, which "
+			"needs it. Never the diode port, nor what stands on it."),
+	CHANNEL(deliver_ttl, "deliver_ttl", CONF_U64, .def = "1", .min = 1, .max = 255,
+		.help = "Time to live of what is sent to a group: 1 stays on the network "
+			"of "
+			"deliver_interface."),
 	CHANNEL(deliver_buffer, "deliver_buffer", CONF_SIZE, .def = "1 MiB",
 		.min = 64 * KIB, .max = GIB,
 		.help = "What may be on its way to the consumer of a live channel; what "

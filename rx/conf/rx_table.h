@@ -35,6 +35,8 @@ struct rx_raw_channel {
 	uint64_t scan_jobs;
 	uint64_t fec_k, fec_m, fec_depth;
 	struct local_end deliver;
+	char deliver_interface[16];
+	uint64_t deliver_ttl;
 	uint64_t deliver_buffer;
 	uint64_t hold_back_ns;
 };

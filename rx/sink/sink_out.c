@@ -59,7 +59,10 @@ static bool batch_error(struct sink_out *out, uint64_t *count, bool again)
 	}
 	if (errno == EINTR)
 		return true;
-	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+	/* a path where a consumer was: the supervisor connects the next one */
+	if (errno == ENOTCONN)
+		count[SINK_NO_ROUTE]++;
+	else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
 		count[SINK_BUSY]++;
 	else
 		count[SINK_FAILED]++;

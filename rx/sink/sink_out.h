@@ -24,7 +24,7 @@
 	X(SINK_REFUSED, "refused")   /* times the consumer's host said: nobody listens */  \
 	X(SINK_BUSY, "busy")	     /* dropped: the socket's queue was full */            \
 	X(SINK_FAILED, "failed")     /* dropped: any other error */                        \
-	X(SINK_NO_ROUTE, "no_route") /* dropped: no socket, see sink.route */
+	X(SINK_NO_ROUTE, "no_route") /* dropped: nobody to send it to, see sink.route */
 enum sink_count { SINK_COUNTS(STATS_ENUM_ROW) SINK_COUNT };
 
 #define SINK_PIECES ((WIRE_MESSAGE_MAX + sizeof(struct sink_head)) / SINK_SLOT + 1u)

@@ -15,32 +15,12 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import netns, stats, tap, tree  # noqa: E402
-from harness.diode import Diode  # noqa: E402
 from harness.emu import Emulator  # noqa: E402
+from harness.live import CHANNEL, NUMBER, PORT_IN, PORT_OUT, LiveDiode, start  # noqa: E402
 
-NUMBER = 900
-PORT_IN, PORT_OUT = 5000, 5001
 LARGEST = 65507
-CHANNEL = {"number": NUMBER, "kind": "datagram", "owner": "operations", "purpose": "live test",
-           "classification": "internal"}
 EVENT = re.compile(r"live\.(lost|joined|closed) .* session=([0-9a-f]{8})(?: first=(\d+))?"
                    r"(?: last=(\d+))?")
-
-
-class LiveDiode(Diode):
-    """A Diode with the channel `live` beside its files channels."""
-
-    def __init__(self, path, directory, tx_live=None, rx_live=None, **kwargs):
-        self.live = ({**CHANNEL, "listen": f"127.0.0.1:{PORT_IN}", **(tx_live or {})},
-                     {**CHANNEL, "deliver": f"127.0.0.1:{PORT_OUT}", **(rx_live or {})})
-        super().__init__(path, directory, **kwargs)
-
-    def write_config(self):
-        self.tx_sections["channel live"], self.rx_sections["channel live"] = self.live
-        super().write_config()
-
-    def count(self, side, name, role="live"):
-        return self.counters(side).get(f"{role}.ch{NUMBER}_{name}", 0)
 
 
 class Consumer(threading.Thread):
@@ -133,12 +113,6 @@ def wait_even(diode, sent, timeout=60):
 
 def wait_taken(diode, consumer, count, timeout=30):
     diode.wait(lambda: len(consumer.taken) >= count, timeout, f"{count} messages taken")
-
-
-def start(diode):
-    diode.start_rx()
-    diode.start_tx()
-    diode.wait(lambda: diode.counters("rx").get("decode.sessions_live"), 30, "a session")
 
 
 @tap.test

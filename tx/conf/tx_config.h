@@ -45,6 +45,7 @@ enum tx_kind { TX_KIND_FILES, TX_KIND_DATAGRAM, TX_KINDS };
 
 #define TX_LIVES_MAX 16u /* a socket, and 8 rows of counters, for each */
 #define TX_ALLOW_MAX 16u
+#define TX_JOIN_MAX 16u
 
 /* A channel of any other kind than files: messages, always of class realtime. */
 struct tx_config_live {
@@ -55,7 +56,9 @@ struct tx_config_live {
 	char purpose[MANIFEST_TEXT_MAX + 1];
 	char classification[MANIFEST_TEXT_MAX + 1];
 	struct local_end listen; /* where producers bring it; never by the diode port */
-	uint16_t socket_mode;	 /* of a path in listen, 0660 */
+	char join[TX_JOIN_MAX][16]; /* interfaces by which a group in listen comes */
+	unsigned joins;
+	uint16_t socket_mode;		/* of a path in listen, 0660 */
 	uint8_t allow[TX_ALLOW_MAX][4]; /* sources taken; none listed: every one */
 	unsigned allowed;
 	uint32_t max_size;	 /* bytes of a message; 65,507 */

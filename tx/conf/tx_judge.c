@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 /* What must agree between keys. Everything here is decided by the file alone. */
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,37 @@ static void judge_files(const struct tx_raw *raw, struct conf_report *report, ui
 	judge_paths(raw, report, i);
 }
 
+/* What can only be seen on this host is tx_probe_join()'s. */
+static void judge_join(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	const struct tx_raw_channel *c = &raw->channel[i];
+
+	if (local_end_is_group(&c->listen) && c->join.n == 0)
+		conf_report_add(report, raw, "channel", i, "listen",
+				"is a group address: name the interfaces by which it comes "
+				"in the key join");
+	if (!local_end_is_group(&c->listen) && c->join.n > 0)
+		conf_report_add(report, raw, "channel", i, "join",
+				"has no use unless listen is a group address");
+	for (uint32_t n = 0; n < c->join.n && n < CONF_LIST_MAX; n++) {
+		const char *name = c->join.item[n];
+
+		if (!host_name_is_plain(name) || strlen(name) >= IF_NAMESIZE)
+			conf_report_add(report, raw, "channel", i, "join",
+					"item %u is not the name of an interface", n + 1);
+		else if (strcmp(name, raw->interface) == 0)
+			conf_report_add(report, raw, "channel", i, "join",
+					"item %u is the diode port, by which nothing may "
+					"come in",
+					n + 1);
+		for (uint32_t m = 0; m < n; m++)
+			if (strcmp(c->join.item[m], name) == 0)
+				conf_report_add(report, raw, "channel", i, "join",
+						"items %u and %u are the same", m + 1,
+						n + 1);
+	}
+}
+
 /* Two channels at one address would take each other's messages. */
 static void judge_listen(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
 {
@@ -93,10 +125,13 @@ static void judge_listen(const struct tx_raw *raw, struct conf_report *report, u
 		conf_report_add(report, raw, "channel", i, NULL,
 				"kind = %s needs the key listen",
 				tx_kind_name((enum tx_kind)c->kind));
-	if (listen->kind == LOCAL_END_INET && listen->ip[0] >= 224)
+	if (listen->kind == LOCAL_END_INET && listen->ip[0] >= 224 &&
+	    !(c->kind == TX_KIND_DATAGRAM && local_end_is_group(listen)))
 		conf_report_add(
 			report, raw, "channel", i, "listen",
 			"is a group address or reserved: name an address of this host");
+	else
+		judge_join(raw, report, i);
 	if (listen->kind == LOCAL_END_FIFO)
 		conf_report_add(
 			report, raw, "channel", i, "listen",

@@ -2,6 +2,7 @@
 #include "tx_probe.h"
 
 #include <inttypes.h>
+#include <net/if.h>
 #include <sched.h>
 #include <string.h>
 
@@ -17,6 +18,25 @@ static unsigned cores(void)
 	cpu_set_t set;
 
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
+/* By the diode port nothing comes in, nor by a VLAN, bridge or bond of it. */
+static void probe_join(struct tx_parse *parse)
+{
+	const char *diode = parse->config.interface;
+
+	for (uint32_t i = 0; i < parse->raw.channels; i++) {
+		const struct conf_list *join = &parse->raw.channel[i].join;
+
+		for (uint32_t n = 0; n < join->n; n++)
+			if (strcmp(join->item[n], diode) != 0 &&
+			    host_stands_on(join->item[n], diode))
+				conf_report_add(&parse->report, &parse->raw, "channel", i,
+						"join",
+						"item %u stands on %s, the diode port, by "
+						"which nothing may come in",
+						n + 1, diode);
+	}
 }
 
 int tx_probe_link(struct tx_parse *parse, struct host_interface *port, struct km_err *err)
@@ -44,6 +64,7 @@ int tx_probe_link(struct tx_parse *parse, struct host_interface *port, struct km
 				", the least is %u: run `ip link set dev "
 				"%s mtu 1500`",
 				config->mtu, WIRE_MTU_MIN, config->interface);
+	probe_join(parse);
 	return 0;
 }
 
@@ -165,8 +186,9 @@ static void report_channel(const struct tx_config *config,
 static void report_live(const struct tx_config_live *d, FILE *out)
 {
 	char text[LOCAL_END_TEXT_MAX];
-	const bool lacking =
-		d->listen.kind == LOCAL_END_INET && !host_has_address(d->listen.ip);
+	const bool group = local_end_is_group(&d->listen);
+	const bool lacking = d->listen.kind == LOCAL_END_INET && !group &&
+			     !host_has_address(d->listen.ip);
 
 	(void)fprintf(out,
 		      "channel %s: number %u, %s at %s, code (%u,%u), "
@@ -175,6 +197,12 @@ static void report_live(const struct tx_config_live *d, FILE *out)
 		      local_end_text(&d->listen, text), d->fec_k, d->fec_m,
 		      d->close_ns / 1000000,
 		      lacking ? "; this host HAS NO SUCH ADDRESS now" : "");
+	for (unsigned i = 0; i < d->joins; i++)
+		(void)fprintf(out, "channel %s: the group is joined on %s%s\n", d->name,
+			      d->join[i],
+			      if_nametoindex(d->join[i])
+				      ? ""
+				      : "; this host HAS NO SUCH INTERFACE now");
 }
 
 static void report_udp(const struct tx_config *config, FILE *out)

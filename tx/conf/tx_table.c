@@ -241,7 +241,12 @@ static const struct conf_row channel_rows[] = {
 		.help = "A batch of small files, with one manifest, ends at this size."),
 	CHANNEL(listen, "listen", CONF_END,
 		.help = "Where a live channel, which needs it, takes what producers bring: "
-			"an address of this host and a port, or the path of a socket."),
+			"an address of this host and a port, or the path of a socket; kind "
+			"= datagram also takes the address of a group (multicast)."),
+	CHANNEL(join, "join", CONF_LIST,
+		.help = "Interfaces, separated by commas, by which messages to the group "
+			"in listen come, which needs them; at most 16. Never the diode "
+			"port, nor what stands on it."),
 	CHANNEL(socket_mode, "socket_mode", CONF_STRING, .def = "0660",
 		.help = "Mode of the path in listen, octal; it belongs to user and its "
 			"group."),

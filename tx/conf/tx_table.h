@@ -33,6 +33,7 @@ struct tx_raw_channel {
 	uint64_t flush_ns;
 	uint64_t batch_bytes;
 	struct local_end listen;
+	struct conf_list join;
 	char socket_mode[8];
 	struct conf_list allow;
 	uint64_t max_size;

@@ -14,6 +14,7 @@ struct chan {
 	int kind;
 	uint64_t settle_ns;
 	struct conf_list deny;
+	struct local_end at;
 };
 
 struct demo {
@@ -48,6 +49,7 @@ static const struct conf_row chan_rows[] = {
 	CONF_ROW(struct chan, settle_ns, "settle", CONF_DURATION, .def = "1 s",
 		 .min = 1000000, .max = UINT64_C(60000000000)),
 	CONF_ROW(struct chan, deny, "deny", CONF_LIST),
+	CONF_ROW(struct chan, at, "meeting_place", CONF_END),
 };
 
 static const struct conf_section sections[] = {
@@ -253,6 +255,83 @@ Test(conf, each_error_in_channel)
 	conf_report_free(&report);
 }
 
+static void print_dump(FILE *out)
+{
+	conf_dump(out, &demo, &report);
+}
+
+#define PLACE_ALLOWED                                                                      \
+	"(allowed an IPv4 address and a port, 192.0.2.1:4001, or an absolute path up to "  \
+	"107 bytes, after fifo: that of a FIFO; no default)"
+
+#define IN_CHANNEL "[link]\ninterface = e\n[channel a]\nowner = o\nmeeting_place = "
+
+static void place_error(const char *value, const char *reason)
+{
+	char text[512], want[1024];
+
+	(void)snprintf(text, sizeof(text), "[channel a]\nowner=o\nmeeting_place = %s",
+		       value);
+	(void)snprintf(want, sizeof(want),
+		       "t.conf:5: meeting_place = %s: %s " PLACE_ALLOWED, value, reason);
+	chan_error(text, want);
+}
+
+Test(conf, each_error_of_a_place)
+{
+	char longest[160] = "/", text[512];
+
+	place_error("here", "neither an IPv4 address and a port nor a path");
+	place_error("run/socket", "neither an IPv4 address and a port nor a path");
+	place_error("192.0.2.1", "neither an IPv4 address and a port nor a path");
+	place_error("192.0.2.1:0", "neither an IPv4 address and a port nor a path");
+	place_error("192.0.2.256:1", "neither an IPv4 address and a port nor a path");
+	place_error("192.0.2.1:65536", "neither an IPv4 address and a port nor a path");
+	place_error("fifo:", "neither an IPv4 address and a port nor a path");
+	place_error("fifo:pipe", "not an absolute path");
+	place_error("/run/../socket", "must not hold '..'");
+	memset(longest + 1, 'x', LOCAL_END_PATH_MAX - 1);
+	cr_assert_eq(strlen(longest), LOCAL_END_PATH_MAX);
+	(void)snprintf(text, sizeof(text), IN_CHANNEL "%s\n", longest);
+	cr_assert_eq(parse(text), KM_ERR_MALFORMED);
+	cr_assert_not_null(strstr(report.line[0], ": longer than 107 bytes (allowed "));
+	longest[LOCAL_END_PATH_MAX - 1] = '\0';
+	(void)snprintf(text, sizeof(text), IN_CHANNEL "%s\n", longest);
+	cr_assert_eq(parse(text), KM_OK, "%s", report.line[0]);
+	cr_assert_str_eq(demo.channel[0].at.path, longest);
+	conf_report_free(&report);
+}
+
+Test(conf, places_are_printed_as_they_are_read)
+{
+	static const struct {
+		const char *text;
+		enum local_end_kind kind;
+	} one[] = {{"192.0.2.1:514", LOCAL_END_INET},
+		   {"239.255.0.1:65535", LOCAL_END_INET},
+		   {"/run/app/socket", LOCAL_END_UNIX},
+		   {"fifo:/run/app/pipe", LOCAL_END_FIFO}};
+
+	for (unsigned i = 0; i < KM_COUNT(one); i++) {
+		char text[256], line[128];
+		struct demo before;
+		char *dump;
+
+		(void)snprintf(line, sizeof(line), "meeting_place = %s\n", one[i].text);
+		(void)snprintf(text, sizeof(text),
+			       "[link]\ninterface = e\n[channel a]\nowner = o\n%s", line);
+		cr_assert_eq(parse(text), KM_OK, "%s", report.line[0]);
+		cr_assert_eq(demo.channel[0].at.kind, one[i].kind);
+		before = demo;
+		dump = stream_text(print_dump);
+		cr_assert_not_null(strstr(dump, line), "%s", dump);
+		cr_assert_eq(parse(dump), KM_OK);
+		cr_assert_eq(memcmp(&before, &demo, sizeof(demo)), 0);
+		free(dump);
+	}
+	conf_report_free(&report);
+}
+
 Test(conf, all_errors_are_reported)
 {
 	cr_assert_eq(parse("early = 1\n[channel a]\nmtu = 1\nkind = x\n"),
@@ -283,11 +362,6 @@ Test(conf, too_many_errors_are_counted)
 	cr_assert_not_null(strstr(all, "t.conf: and 50 more errors\n"));
 	free(all);
 	conf_report_free(&report);
-}
-
-static void print_dump(FILE *out)
-{
-	conf_dump(out, &demo, &report);
 }
 
 Test(conf, dump_parses_to_the_same)

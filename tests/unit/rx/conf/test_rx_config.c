@@ -83,6 +83,62 @@ Test(rx_config, the_way_to_a_consumer)
 	cr_assert_eq(rx_probe_deliver(&c.live[0], "lo", interface), RX_DELIVER_DIODE);
 }
 
+/* To a group by the interface that is named, and never by the diode port. */
+Test(rx_config, the_way_to_a_group)
+{
+	struct rx_config c = loaded(HEAD DATAGRAM("d", "9",
+						  "deliver = 239.1.2.3:514\n"
+						  "deliver_interface = eth7\n"
+						  "deliver_ttl = 7"));
+	char interface[16];
+
+	cr_assert_eq(c.live[0].deliver_ttl, 7);
+	cr_assert_str_eq(c.live[0].deliver_interface, "eth7");
+	strcpy(c.live[0].deliver_interface, "lo");
+	cr_assert_eq(rx_probe_deliver(&c.live[0], "enp1s0", interface), RX_DELIVER_OK);
+	cr_assert_str_eq(interface, "lo");
+	cr_assert_eq(rx_probe_deliver(&c.live[0], "lo", interface), RX_DELIVER_DIODE);
+	strcpy(c.live[0].deliver_interface, "no-such-one");
+	cr_assert_eq(rx_probe_deliver(&c.live[0], "enp1s0", interface), RX_DELIVER_NONE);
+}
+
+static void refused(const char *text, const char *why)
+{
+	static struct rx_config config;
+	char *lines = NULL;
+	size_t len;
+	FILE *out = open_memstream(&lines, &len);
+
+	cr_assert_eq(rx_config_load(&config, text, strlen(text), "r.conf", out), -1);
+	cr_assert_eq(fclose(out), 0);
+	cr_assert_not_null(strstr(lines, why), "%s", lines);
+	free(lines);
+}
+
+Test(rx_config, places_that_no_datagram_goes_to)
+{
+	refused(HEAD DATAGRAM("d", "9", ""), "kind = datagram needs the key deliver");
+	refused(HEAD DATAGRAM("d", "9", "deliver = 239.1.2.3:514"),
+		"name the interface by which it is reached in the key deliver_interface");
+	refused(HEAD DATAGRAM("d", "9", "deliver = 240.1.2.3:514\ndeliver_interface = lo"),
+		"deliver = 240.1.2.3:514: is a group, broadcast or reserved address");
+	refused(HEAD DATAGRAM("d", "9", "deliver = 192.0.2.9:514\ndeliver_interface = lo"),
+		"deliver_interface = lo: has no use unless deliver is a group address");
+	refused(HEAD DATAGRAM("d", "9", "deliver = /run/a\ndeliver_interface = lo"),
+		"deliver_interface = lo: has no use unless deliver is a group address");
+	refused(HEAD DATAGRAM("d", "9",
+			      "deliver = 239.1.2.3:514\ndeliver_interface = ../lo"),
+		"is not the name of an interface");
+	refused(HEAD DATAGRAM("d", "9", "deliver = 239.1.2.3:514\ndeliver_interface = lo"),
+		"is the diode port, which never sends");
+	refused(HEAD DATAGRAM("d", "9", "deliver = fifo:/run/a"),
+		"has no use for a FIFO, which keeps no boundaries");
+	refused(HEAD DATAGRAM("d", "9",
+			      "deliver = 239.1.2.3:514\ndeliver_interface = lo\n"
+			      "deliver_ttl = 256"),
+		"deliver_ttl = 256: too large");
+}
+
 Test(rx_config, modes_are_octal_and_plain)
 {
 	cr_assert_eq(rx_parse_mode("644"), 0644);

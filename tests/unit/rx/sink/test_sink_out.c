@@ -2,8 +2,10 @@
 /* sink_out.c: a ring as decode fills it and as it may lie, sockets of the loopback. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "sink_out.h"
@@ -156,6 +158,54 @@ Test(sink_out, nobody_listens_and_nobody_waits)
 	put(1, 0, 5000, 0);
 	run_dry();
 	cr_assert_eq(out.count[1][SINK_NO_ROUTE], 1);
+}
+
+/* A path: a consumer that goes costs its own messages; one that comes is served by the same socket,
+ * which somebody else connects. */
+Test(sink_out, a_consumer_at_a_path_goes_and_comes_back)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	uint64_t number = 0;
+
+	open_all(2);
+	close(out.fd[0]);
+	close(consumer[0]);
+	out.fd[0] = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	(void)snprintf(at.sun_path, sizeof(at.sun_path), "/tmp/km-sink-out-%d", getpid());
+	for (unsigned round = 0; round < 3; round++) {
+		/* nobody was ever there, then somebody has gone */
+		for (unsigned i = 0; i < 5; i++, number++) {
+			put(0, number, 100, 0);
+			put(1, number, 100, 0);
+			run_dry();
+			expect(1, number, 100);
+		}
+		cr_assert_eq(out.count[0][SINK_NO_ROUTE], 5 * (round + 1));
+		cr_assert_eq(out.count[0][SINK_REFUSED], round, "the kernel says it once");
+		consumer[0] = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+		cr_assert_eq(bind(consumer[0], (struct sockaddr *)&at, sizeof(at)), 0);
+		cr_assert_eq(connect(out.fd[0], (struct sockaddr *)&at, sizeof(at)), 0);
+		for (unsigned i = 0; i < 5; i++, number++) {
+			put(0, number, i == 0 ? 65507 : 100, 0);
+			run_dry();
+			expect(0, number, i == 0 ? 65507 : 100);
+		}
+		close(consumer[0]);
+		(void)unlink(at.sun_path);
+	}
+	cr_assert_eq(out.count[0][SINK_SENT], 15);
+	cr_assert_eq(out.count[0][SINK_BUSY] + out.count[0][SINK_FAILED], 0);
+	/* one that does not read: what its queue cannot hold is dropped, and nobody waits */
+	consumer[0] = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	cr_assert_eq(bind(consumer[0], (struct sockaddr *)&at, sizeof(at)), 0);
+	cr_assert_eq(connect(out.fd[0], (struct sockaddr *)&at, sizeof(at)), 0);
+	for (unsigned i = 0; i < 2000; i++) {
+		put(0, i, 2000, 0);
+		run_dry();
+	}
+	cr_assert_gt(out.count[0][SINK_BUSY], 0);
+	cr_assert_eq(out.count[0][SINK_SENT] - 15 + out.count[0][SINK_BUSY], 2000);
+	(void)unlink(at.sun_path);
 }
 
 Test(sink_out, what_no_honest_decode_says_ends_the_pair)

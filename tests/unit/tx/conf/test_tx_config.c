@@ -82,6 +82,58 @@ Test(tx_config, datagram_channels_are_bounded_and_apart)
 	free(lines);
 }
 
+static void refused(const char *text, const char *why)
+{
+	char *lines = refusal(text);
+
+	cr_assert_not_null(strstr(lines, why), "%s", lines);
+	free(lines);
+}
+
+Test(tx_config, groups_come_by_named_interfaces)
+{
+	struct tx_config c = loaded(
+		HEAD DATAGRAM("d", "9", "listen = 224.1.2.3:514\njoin = eth1, eth2.5"));
+
+	cr_assert_eq(c.live[0].joins, 2);
+	cr_assert_str_eq(c.live[0].join[0], "eth1");
+	cr_assert_str_eq(c.live[0].join[1], "eth2.5");
+	refused(HEAD DATAGRAM("d", "9", "listen = 224.1.2.3:514"),
+		"name the interfaces by which it comes in the key join");
+	refused(HEAD DATAGRAM("d", "9", "listen = 240.1.2.3:514\njoin = eth1"),
+		"is a group address or reserved");
+	refused(HEAD DATAGRAM("d", "9", "listen = 192.0.2.1:514\njoin = eth1"),
+		"join = eth1: has no use unless listen is a group address");
+	refused(HEAD DATAGRAM("d", "9", "listen = /run/a\njoin = eth1"),
+		"join = eth1: has no use unless listen is a group address");
+	refused(HEAD DATAGRAM("d", "9", "listen = 224.1.2.3:514\njoin = eth1, lo"),
+		"item 2 is the diode port, by which nothing may come in");
+	refused(HEAD DATAGRAM("d", "9", "listen = 224.1.2.3:514\njoin = ../eth1"),
+		"item 1 is not the name of an interface");
+	refused(HEAD DATAGRAM("d", "9", "listen = 224.1.2.3:514\njoin = a234567890123456"),
+		"item 1 is not the name of an interface");
+	refused(HEAD DATAGRAM("d", "9", "listen = 224.1.2.3:514\njoin = eth1, eth2, eth1"),
+		"items 1 and 3 are the same");
+}
+
+Test(tx_config, paths_of_datagrams)
+{
+	struct tx_config c =
+		loaded(HEAD DATAGRAM("d", "9", "listen = /run/app/in\nsocket_mode = 0622"));
+
+	cr_assert_eq(c.live[0].listen.kind, LOCAL_END_UNIX);
+	cr_assert_str_eq(c.live[0].listen.path, "/run/app/in");
+	cr_assert_eq(c.live[0].socket_mode, 0622);
+	refused(HEAD DATAGRAM("d", "9", ""), "kind = datagram needs the key listen");
+	refused(HEAD DATAGRAM("d", "9", "listen = fifo:/run/app/in"),
+		"has no use for a FIFO, which keeps no boundaries");
+	refused(HEAD DATAGRAM("d", "9", "listen = /run/app/in\nsocket_mode = rw"),
+		"socket_mode = rw: is no mode");
+	refused(HEAD DATAGRAM("d", "9", "listen = /run/app/in")
+			DATAGRAM("e", "10", "listen = /run/app/in"),
+		"channel d listens there already");
+}
+
 Test(tx_config, no_channel_has_the_directory_of_a_role)
 {
 	char *lines = refusal(HEAD CHANNEL("signer", "1") CHANNEL("requests", "2"));

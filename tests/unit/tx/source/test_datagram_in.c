@@ -3,7 +3,9 @@
  * dropped under which count; the limits with a clock of their own. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "datagram_in.h"
@@ -105,6 +107,44 @@ Test(datagram_in, from_a_role_or_a_path_there_is_no_source)
 	datagram_in_close(&in);
 	close(pair[0]);
 	close(pair[1]);
+}
+
+/* By a path come boundaries and order, and no source: the socket's mode says who may. */
+Test(datagram_in, a_path_has_no_source)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	struct datagram_message m;
+
+	conf.kind = TX_KIND_DATAGRAM;
+	conf.listen.kind = LOCAL_END_UNIX;
+	conf.max_size = 1000;
+	conf.allowed = 1; /* addresses, and these have none */
+	(void)snprintf(to.sun_path, sizeof(to.sun_path), "/tmp/km-datagram-in-%d",
+		       getpid());
+	receiver = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	cr_assert_eq(bind(receiver, (struct sockaddr *)&to, sizeof(to)), 0);
+	sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	cr_assert_eq(connect(sender, (struct sockaddr *)&to, sizeof(to)), 0);
+	memset(&counts, 0, sizeof(counts));
+	cr_assert_eq(datagram_in_open(&in, &conf, receiver, &counts, 0, &err), 0);
+	for (unsigned i = 0; i < 50; i++) {
+		put((uint8_t)i, i % 5 ? 1000 : 1001);
+		put((uint8_t)i, 1 + i);
+		if (i % 5) {
+			cr_assert(datagram_in_peek(&in, &m, 0));
+			cr_assert(m.len == 1000 && m.data[0] == i);
+			cr_assert_eq(m.source_len, 0);
+			datagram_in_done(&in);
+		}
+		cr_assert(datagram_in_peek(&in, &m, 0));
+		cr_assert(m.len == 1 + i && m.data[0] == i);
+		datagram_in_done(&in);
+	}
+	cr_assert(!datagram_in_peek(&in, &m, 0));
+	cr_assert_eq(counts.too_long, 10);
+	cr_assert_eq(counts.not_allowed, 0);
+	(void)unlink(to.sun_path);
+	close_pair();
 }
 
 Test(datagram_in, what_is_dropped_has_its_count)
