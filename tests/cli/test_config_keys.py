@@ -93,8 +93,9 @@ def main():
         page = page.read()
     judge_manual(tap, "tx", tx, page, "TRANSMITTER")
     judge_manual(tap, "rx", rx, page, "RECEIVER")
-    judge_example(tap, "tx", tx, os.path.join(source, "docs/examples/tx.conf"))
-    judge_example(tap, "rx", rx, os.path.join(source, "docs/examples/rx.conf"))
+    for name in ("", "syslog-"):
+        judge_example(tap, "tx", tx, os.path.join(source, f"docs/examples/{name}tx.conf"))
+        judge_example(tap, "rx", rx, os.path.join(source, f"docs/examples/{name}rx.conf"))
     return tap.done()
 
 

@@ -208,6 +208,26 @@ Test(datagram_in, rates)
 	close_pair();
 }
 
+/* max_rate: bits, of whatever number of messages. */
+Test(datagram_in, rates_of_bytes)
+{
+	struct datagram_message m;
+	unsigned taken = 0;
+
+	conf.max_bps = 80000;
+	conf.max_size = 500;
+	open_pair(S);
+	for (unsigned i = 0; i < 20; i++)
+		put(0, 100);
+	while (datagram_in_peek(&in, &m, S)) {
+		datagram_in_done(&in);
+		taken++;
+	}
+	cr_assert_eq(taken, 10, "100 ms of 10,000 bytes a second");
+	cr_assert_eq(counts.over_rate, 10);
+	close_pair();
+}
+
 Test(datagram_limit, never_more_than_the_rate_and_no_less)
 {
 	static const uint64_t rates[] = {1, 7, 1000, 20000, UINT64_C(50000000000)};
