@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: ISC
 /*
  * role_msg.h: the messages of the role handshake, shared by role.c (supervisor's side) and
- * role_enter.c (role's side). Nobody else includes it.
+ * role_enter.c (role's side). Nobody else includes it, but
+ * tests/fuzz/fuzz_ready.c, which plays a role.
  *
  * Order: HELLO (supervisor), READY (role), GO (supervisor); then RENEW (supervisor), any number
  * of times; STOP (supervisor) at any time.
