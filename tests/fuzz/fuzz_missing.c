@@ -52,7 +52,7 @@ static const char *const place[FILES] = {
 	"state/files/manifests",
 	"state/files/progress",
 	"state/files/heads",
-	"state/link",
+	"state/publish/link",
 	"root/manifests/1000-00000001.manifest",
 	"root/manifests/1000-00000001.manifest.minisig",
 	"root/.incoming/1000-2.part",
@@ -226,9 +226,10 @@ static void change(struct rd *rd)
 static void write_files(void)
 {
 	static const char *const folders[] = {
-		"state",	  "state/files",      "root",
-		"root/.incoming", "root/.quarantine", "root/generations",
-		"root/manifests", "root/tree"};
+		"state",	  "state/files",      "state/publish",	  "root",
+		"root/.incoming", "root/.quarantine", "root/generations", "root/manifests",
+		"root/tree",
+	};
 
 	for (size_t i = 0; i < KM_COUNT(folders); i++)
 		FUZZ_ASSERT(mkdirat(fuzz_dir(), folders[i], 0700) == 0);
