@@ -174,11 +174,15 @@ static int fleet_bring_up(struct fleet *f, uint32_t mask, struct km_err *err)
 		    plan->roles[i].spawn(plan->ctx, &f->child[i], err) != 0)
 			goto out_kill;
 	/* in order: a later role's set-up may need an earlier one at work (source, signer) */
-	for (size_t i = 0; i < plan->n; i++)
+	for (size_t i = 0; i < plan->n; i++) {
+		/* what its predecessor was killed for is none of its */
+		if (mask >> i & 1)
+			f->pulse[i] = (struct fleet_pulse){0};
 		if ((mask >> i & 1) && f->child[i].pid != 0 &&
 		    (fleet_await_ready(f, &f->child[i], err) != 0 ||
 		     role_go(&f->child[i], err) != 0))
 			goto out_kill;
+	}
 	f->down &= ~mask;
 	return 0;
 out_kill:

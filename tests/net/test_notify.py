@@ -151,6 +151,10 @@ def ready_well_hung_and_stopping(t):
         for side, manager in managers.items():
             judge_hung(t, side, getattr(diode, side), manager, hung[side])
         judge_silence(t, "tx", diode.tx, managers["tx"])
+        # as long as it takes a role to be taken for hung: one without a beat is killed again
+        for side, roles in HUNG.items():
+            t.equal(sorted(re.findall(r"role\.hung role (\S+)", diode.read_log(side))),
+                    sorted(roles), f"{side}: killed once each")
         for side, manager in managers.items():
             manager.drain()
             getattr(diode, "stop_" + side)()
