@@ -150,14 +150,21 @@ static void open_session(void)
 	tx_session_init(&session, sock[0], &lanes, digest, 3600 * CLOCK_NS_PER_SEC);
 }
 
+/* Why an answer is no session. */
+#define MALFORMED "not well formed"
+#define REFUSED "refuses a session"
+#define NO_ANSWER "does not answer"
+#define ANOTHER "gave message"
+
 /* The answer waits before the question is asked: a signer has no order to keep. */
-static void refuses(const char *what, uint32_t type, const void *body, size_t size)
+static void refuses(const char *what, const char *why, uint32_t type, const void *body,
+		    size_t size)
 {
 	struct km_err err = KM_ERR_INIT;
 
 	cr_assert_eq(ipc_send(sock[1], type, body, size, NULL, 0, 0), KM_OK);
 	cr_expect_eq(tx_session_begin(&session, &err), -1, "%s", what);
-	cr_expect_neq(err.text[0], '\0', "%s", what);
+	cr_expect(strstr(err.text, why), "%s: %s", what, err.text);
 	cr_expect_eq(session.announce_len, 0, "%s", what);
 	cr_expect_not(lanes.out[0].keyed, "%s", what);
 }
@@ -182,29 +189,31 @@ Test(attack_source, wild_answers_of_the_signer)
 	good.announce_len = (uint32_t)len;
 	good.epoch = facts.epoch;
 	bad = good, bad.announce_len = UINT32_MAX;
-	refuses("length", SIGN_SESSION, &bad, sizeof(bad));
+	refuses("length", MALFORMED, SIGN_SESSION, &bad, sizeof(bad));
 	bad = good, bad.announce_len = sizeof(bad.announce) + 1;
-	refuses("one byte too many", SIGN_SESSION, &bad, sizeof(bad));
+	refuses("one byte too many", MALFORMED, SIGN_SESSION, &bad, sizeof(bad));
 	bad = good, bad.announce_len--;
-	refuses("one byte less", SIGN_SESSION, &bad, sizeof(bad));
+	refuses("one byte less", MALFORMED, SIGN_SESSION, &bad, sizeof(bad));
 	bad = good, bad.epoch = 0;
-	refuses("no epoch", SIGN_SESSION, &bad, sizeof(bad));
+	refuses("no epoch", MALFORMED, SIGN_SESSION, &bad, sizeof(bad));
 	bad = good, bad.epoch++;
-	refuses("another epoch", SIGN_SESSION, &bad, sizeof(bad));
+	refuses("another epoch", MALFORMED, SIGN_SESSION, &bad, sizeof(bad));
 	bad = good, bad.rc = KM_ERR_SYS;
-	refuses("refusal", SIGN_SESSION, &bad, sizeof(bad));
+	refuses("refusal", REFUSED, SIGN_SESSION, &bad, sizeof(bad));
 	bad = good, bad.rc = INT32_MIN;
-	refuses("result of no meaning", SIGN_SESSION, &bad, sizeof(bad));
-	refuses("answer to another question", SIGN_MANIFEST, &manifest, sizeof(manifest));
-	refuses("size", SIGN_SESSION, &good, sizeof(good) - 1);
-	refuses("type", SIGN_ASK_SESSION, &good, sizeof(struct sign_ask_session));
+	refuses("result of no meaning", REFUSED, SIGN_SESSION, &bad, sizeof(bad));
+	refuses("answer to another question", ANOTHER, SIGN_MANIFEST, &manifest,
+		sizeof(manifest));
+	refuses("size", NO_ANSWER, SIGN_SESSION, &good, sizeof(good) - 1);
+	refuses("type", NO_ANSWER, SIGN_ASK_SESSION, &good,
+		sizeof(struct sign_ask_session));
 	for (unsigned i = 0; i < 50; i++) {
 		memset(&bad, 0, sizeof(bad));
 		bad.announce_len = (uint32_t)(attack_random(&seed) % sizeof(bad.announce));
 		bad.epoch = attack_random(&seed);
 		for (size_t j = 0; j < sizeof(bad.announce); j++)
 			bad.announce[j] = (uint8_t)attack_random(&seed);
-		refuses("noise", SIGN_SESSION, &bad, sizeof(bad));
+		refuses("noise", MALFORMED, SIGN_SESSION, &bad, sizeof(bad));
 	}
 	cr_assert_eq(ipc_send(sock[1], SIGN_SESSION, &good, sizeof(good), NULL, 0, 0),
 		     KM_OK);

@@ -230,6 +230,8 @@ Test(publish_files, generations)
 	expect("objects_published", 10);
 	/* previous hashes of these manifests are none: breaks, and all the same published */
 	cr_expect(publish_count(rig.publish, "chain_breaks") > 0);
+	cr_expect_eq(verify_findings(),
+		     9); /* all but the first do not name the one before */
 	rig_free(&rig);
 }
 
@@ -365,9 +367,9 @@ Test(publish_files, names_not_ours)
 
 Test(publish_files, wrong_digest_wrong_path)
 {
-	struct rig_object o[3] = {object(1, "a", 100, 1), object(2, "b", 100, 2),
-				  object(3, "c", 100, 3)};
-	struct rig_object bad = o[0], other = o[1];
+	struct rig_object o[4] = {object(1, "a", 100, 1), object(2, "b", 100, 2),
+				  object(3, "c", 100, 3), object(4, "d", 100, 4)};
+	struct rig_object bad = o[0], other = o[1], same_length = o[3];
 
 	rig_init(&rig, NULL);
 	rig_start(&rig);
@@ -375,11 +377,13 @@ Test(publish_files, wrong_digest_wrong_path)
 	rig_data(&rig, &bad);
 	snprintf(other.path, sizeof(other.path), "elsewhere");
 	rig_data(&rig, &other);
+	snprintf(same_length.path, sizeof(same_length.path), "z");
+	rig_data(&rig, &same_length);
 	rig_data(&rig, &o[2]);
-	rig_manifest(&rig, o, 3, 1, NULL, NULL);
+	rig_manifest(&rig, o, 4, 1, NULL, NULL);
 	rig_settle(&rig);
 	expect("objects_published", 1);
-	expect("objects_quarantined", 2);
+	expect("objects_quarantined", 3);
 	cr_expect_eq(rig_count_files(&rig, "tree"), 1);
 	cr_expect(rig_has(&rig, ".quarantine", "1000-1.part", 77, 100));
 	rig_check_sum(&rig);
@@ -477,8 +481,9 @@ static void check_tickets(const char *text)
 			cr_expect(t.items == 1 && t.item[0].first == 2 &&
 				  t.item[0].last == 3);
 		} else if (t.kind == TICKET_OBJECTS) {
-			cr_expect(t.items == 1 && t.item[0].first == 3 &&
+			cr_expect(t.items == 2 && t.item[0].first == 3 &&
 				  t.item[0].last == 8);
+			cr_expect(t.item[1].first == 10 && t.item[1].last == 11);
 		} else { /* holes 8000-23999 and 32000-49999 in units of 4,096 */
 			cr_expect(t.object == 1 && t.items == 2);
 			cr_expect(t.item[0].first == 1 && t.item[0].last == 5);
@@ -504,13 +509,13 @@ Test(publish_files, missing_names_what_is_missing)
 	rig_data(&rig, &o[1]);
 	rig_manifest(&rig, o, 3, 1, NULL, NULL);
 	rig_data(&rig, &o[3]);
-	rig_heads(&rig, RIG_CHAIN, 9, 3);
+	rig_heads(&rig, RIG_CHAIN, 11, 3); /* of the last two not a frame came */
 	rig_settle(&rig);
 	usleep(1100000);
 	rig_settle(&rig);
 	text = missing_text(&count);
-	cr_expect_not_null(strstr(text, "announced 9, published 1"), "%s", text);
-	cr_expect_not_null(strstr(text, "manifests 2 to 3, objects 4 to 9"), "%s", text);
+	cr_expect_not_null(strstr(text, "announced 11, published 1"), "%s", text);
+	cr_expect_not_null(strstr(text, "manifests 2 to 3, objects 4 to 11"), "%s", text);
 	cr_expect_not_null(strstr(text, "object 1 \"a\" size 50000, have 16000"), "%s",
 			   text);
 	cr_expect_not_null(strstr(text, "holes 8000-23999 32000-49999"), "%s", text);
@@ -519,10 +524,11 @@ Test(publish_files, missing_names_what_is_missing)
 	cr_expect_not_null(
 		strstr(text, "object 9 \"later\" size 100 complete, waits for its"), "%s",
 		text);
+	cr_expect_not_null(strstr(text, "objects 10 to 11 nothing here"), "%s", text);
 	cr_expect_not_null(strstr(text, "  ticket "), "%s", text);
 	check_tickets(text);
-	/* 1 partial, 3, 4-8, 9 waiting, two manifests */
-	cr_expect_eq(count, 10, "%llu: %s", (unsigned long long)count, text);
+	/* 1 partial, 3, 4-8, 9 waiting, 10, 11, two manifests */
+	cr_expect_eq(count, 12, "%llu: %s", (unsigned long long)count, text);
 	free(text);
 	cr_expect_eq(verify_findings(), 1); /* manifests 2 to 3 */
 	rig_free(&rig);
