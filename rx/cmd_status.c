@@ -188,6 +188,34 @@ static void print_lives(const struct rx_config *config, const struct stats_map *
 	}
 }
 
+static void print_states(const struct rx_config *config, const struct stats_map *map)
+{
+	for (unsigned i = 0; i < config->lives; i++) {
+		const unsigned n = config->live[i].number;
+
+		if (config->live[i].kind != RX_KIND_STATE)
+			continue;
+		(void)printf("state     %s: keys %" PRIu64 ", stale %" PRIu64
+			     ", newest %" PRIu64 " ms old, updates %" PRIu64
+			     ", table full %" PRIu64 ", malformed %" PRIu64 "\n",
+			     config->live[i].name, live(map, "state", n, "keys"),
+			     live(map, "state", n, "keys_stale"),
+			     live(map, "state", n, "age_ms"),
+			     live(map, "state", n, "updates"),
+			     live(map, "state", n, "table_full"),
+			     live(map, "state", n, "malformed"));
+		(void)printf("          consumers %" PRIu64 ", lines %" PRIu64
+			     ", coalesced %" PRIu64 ", refused %" PRIu64
+			     "; file written %" PRIu64 ", failed %" PRIu64 "\n",
+			     live(map, "state", n, "consumers"),
+			     live(map, "state", n, "lines"),
+			     live(map, "state", n, "coalesced"),
+			     live(map, "state", n, "refused"),
+			     live(map, "state", n, "file_written"),
+			     live(map, "state", n, "file_failed"));
+	}
+}
+
 /* What the running daemon works with, not what stands in files. */
 static void print_keys(const struct stats_map *map)
 {
@@ -221,6 +249,7 @@ static void print_text(const struct rx_config *config, const struct stats_map *m
 	}
 	rx_print_counters(map);
 	print_lives(config, map);
+	print_states(config, map);
 	print_keys(map);
 	(void)printf("one-way   port sent %" PRIu64
 		     " frames%s; the sender's port received %" PRIu64 "%s\n",

@@ -19,6 +19,7 @@
 #include "release.h"
 #include "role.h"
 #include "rx_commands.h"
+#include "rx_state_role.h"
 #include "scan_role.h"
 #include "sink_role.h"
 
@@ -289,6 +290,8 @@ static int run_role(int argc, char **argv)
 		return scan_main(&ctx);
 	if (strcmp(ctx.name, "sink") == 0)
 		return sink_main(&ctx);
+	if (strcmp(ctx.name, "state") == 0)
+		return rx_state_main(&ctx);
 	(void)fprintf(stderr, "katamichi-rx: no role %s\n", ctx.name);
 	return EX_USAGE;
 }

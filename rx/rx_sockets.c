@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -120,14 +121,43 @@ static void tell(const struct rx_config_live *conf, enum rx_deliver way,
 			  conf->name, strerror(errno));
 }
 
-int rx_sockets_make(struct rx_sockets *sockets, const struct rx_config *config,
-		    struct km_err *err)
+/* A consumer that went away without a word is noticed within minutes. */
+static void keep_alive(int fd)
+{
+	const int yes = 1, idle_s = 30, times = 4;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle_s, sizeof(idle_s));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
+}
+
+/* What consumers connect to. Connections take after it: they too are bound to the interface. */
+static int open_listener(const struct rx_config_live *conf, uid_t uid, gid_t gid,
+			 struct km_err *err)
+{
+	char interface[IF_NAMESIZE];
+	struct local_end_terms terms = {
+		.type = SOCK_STREAM, .mode = conf->socket_mode, .uid = uid, .gid = gid};
+	int fd;
+
+	if (conf->deliver.kind == LOCAL_END_INET &&
+	    host_address_interface(conf->deliver.ip, interface))
+		terms.device = interface;
+	fd = local_end_bind(&conf->deliver, &terms, err);
+	if (fd >= 0 && conf->deliver.kind == LOCAL_END_INET)
+		keep_alive(fd);
+	return fd;
+}
+
+int rx_sockets_make(struct rx_sockets *sockets, const struct rx_config *config, uid_t uid,
+		    gid_t gid, struct km_err *err)
 {
 	for (unsigned i = 0; i < config->lives; i++) {
 		const struct rx_config_live *conf = &config->live[i];
 		int pair[2];
 
-		sockets->sink[i] = sockets->feed[i] = -1;
+		sockets->sink[i] = sockets->feed[i] = sockets->listen[i] = -1;
 		sockets->count = i + 1;
 		if (!rx_kind_has_role((enum rx_kind)conf->kind))
 			continue;
@@ -138,6 +168,12 @@ int rx_sockets_make(struct rx_sockets *sockets, const struct rx_config *config,
 		size_buffer(pair[0], conf);
 		sockets->sink[i] = pair[0];
 		sockets->feed[i] = pair[1];
+		if (!rx_kind_serves((enum rx_kind)conf->kind) ||
+		    conf->deliver.kind == LOCAL_END_NONE)
+			continue;
+		sockets->listen[i] = open_listener(conf, uid, gid, err);
+		if (sockets->listen[i] < 0)
+			return km_err_prefix(err, "channel %s", conf->name);
 	}
 	return 0;
 }
@@ -244,11 +280,14 @@ bool rx_sockets_watch(struct rx_sockets *sockets, const struct rx_config *config
 	return other;
 }
 
-void rx_sockets_close(struct rx_sockets *sockets)
+void rx_sockets_close(struct rx_sockets *sockets, const struct rx_config *config)
 {
 	for (unsigned i = 0; i < sockets->count; i++) {
 		km_close(&sockets->sink[i]);
 		km_close(&sockets->feed[i]);
+		if (sockets->listen[i] >= 0)
+			local_end_remove(&config->live[i].deliver);
+		km_close(&sockets->listen[i]);
 	}
 	sockets->count = 0;
 }

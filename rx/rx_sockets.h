@@ -9,7 +9,8 @@
  * its socket anew, the supervisor connects it there and the sink, which may not, sends on by it.
  *
  * Of a kind with a role of its own, the sink has one end of a pair (SOCK_SEQPACKET), which is made
- * once, and the role the other: there a message is its struct sink_head and its bytes.
+ * once, and the role the other: there a message is its struct sink_head and its bytes. To such a
+ * role consumers connect: a socket listens at `deliver`, bound to the interface that has the address.
  */
 #ifndef RX_SOCKETS_H
 #define RX_SOCKETS_H
@@ -30,16 +31,19 @@ struct rx_sockets_end {
 };
 
 struct rx_sockets {
-	int sink[RX_LIVES_MAX]; /* the sink's; -1: the consumer cannot be reached now */
-	int feed[RX_LIVES_MAX]; /* the role's end of the pair; -1 without */
+	int sink[RX_LIVES_MAX];	  /* the sink's; -1: the consumer cannot be reached now */
+	int feed[RX_LIVES_MAX];	  /* the role's end of the pair; -1 without */
+	int listen[RX_LIVES_MAX]; /* where consumers connect; -1 without */
 	unsigned count;
 	bool told[RX_LIVES_MAX]; /* that it cannot */
 	struct rx_sockets_end end[RX_LIVES_MAX];
 };
 
-/* The pairs; before anything else. -1 with err; rx_sockets_close() in any case. */
+/* The pairs and what listens; before anything else. UID and GID: the roles', to whom a path
+ * belongs. -1 with err; rx_sockets_close() in any case. */
 KM_MUST_CHECK int rx_sockets_make(struct rx_sockets *sockets,
-				  const struct rx_config *config, struct km_err *err);
+				  const struct rx_config *config, uid_t uid, gid_t gid,
+				  struct km_err *err);
 
 /* One to the consumer of each channel that has no role. One that cannot be reached, or only by
  * the diode port, is told once; to an address there is no socket then. */
@@ -52,6 +56,7 @@ void rx_sockets_open(struct rx_sockets *sockets, const struct rx_config *config)
  */
 bool rx_sockets_watch(struct rx_sockets *sockets, const struct rx_config *config);
 
-void rx_sockets_close(struct rx_sockets *sockets);
+/* CONFIG: whose paths go too. */
+void rx_sockets_close(struct rx_sockets *sockets, const struct rx_config *config);
 
 #endif

@@ -30,6 +30,7 @@ enum {
 	ROLE_SINK,
 	ROLE_CAPTURE,
 	ROLE_DECODE,
+	ROLE_STATE,
 	ROLE_COUNT
 };
 #define BIT(role) (UINT32_C(1) << (role))
@@ -190,6 +191,44 @@ static int spawn_sink(void *ctx, struct role_child *child, struct km_err *err)
 			fds[spec.n_fds++] = (struct role_fd){s->sockets.sink[i],
 							     RX_FD_SINK_SOCKET + (int)i};
 	return role_spawn(&spec, child, err);
+}
+
+/* The role of a kind: where its messages come, and where its consumers do. */
+static int spawn_kind(struct rx_supervisor *s, enum rx_kind kind, struct role_child *child,
+		      struct km_err *err)
+{
+	const char *const args[] = {"--mtu", s->mtu_text};
+	struct role_fd fds[2 + 2 * RX_LIVES_MAX] = {
+		{s->fd_config, RX_FD_CONFIG},
+		{s->fd_stats, RX_FD_STATS},
+	};
+	struct role_spec spec = {
+		.prog = "katamichi-rx",
+		.name = rx_kind_name(kind),
+		.plan = {.uid = s->uid, .gid = s->gid},
+		.fds = fds,
+		.n_fds = 2,
+		.args = args,
+		.n_args = KM_COUNT(args),
+	};
+
+	if (s->replay || rx_config_count(s->config, kind) == 0)
+		return 0;
+	for (unsigned i = 0; i < s->sockets.count; i++) {
+		if (s->config->live[i].kind != kind)
+			continue;
+		fds[spec.n_fds++] =
+			(struct role_fd){s->sockets.feed[i], RX_FD_FEED + (int)i};
+		if (s->sockets.listen[i] >= 0)
+			fds[spec.n_fds++] = (struct role_fd){s->sockets.listen[i],
+							     RX_FD_LISTEN + (int)i};
+	}
+	return role_spawn(&spec, child, err);
+}
+
+static int spawn_state(void *ctx, struct role_child *child, struct km_err *err)
+{
+	return spawn_kind(ctx, RX_KIND_STATE, child, err);
 }
 
 static int spawn_capture(void *ctx, struct role_child *child, struct km_err *err)
@@ -463,6 +502,16 @@ static int make_dirs(struct rx_supervisor *s, struct km_err *err)
 		if (host_make_dir(c->channel[i].root, c->channel[i].dir_mode, s->uid,
 				  s->gid, err) != 0)
 			return km_err_prefix(err, "channel %s", c->channel[i].name);
+	for (unsigned i = 0; i < c->lives; i++) {
+		const char *slash = strrchr(c->live[i].file, '/');
+
+		if (!slash || slash == c->live[i].file)
+			continue;
+		(void)snprintf(path, sizeof(path), "%.*s", (int)(slash - c->live[i].file),
+			       c->live[i].file);
+		if (host_make_dir(path, 0755, s->uid, s->gid, err) != 0)
+			return km_err_prefix(err, "channel %s", c->live[i].name);
+	}
 	return 0;
 }
 
@@ -506,7 +555,7 @@ static int set_up(struct rx_supervisor *s, const void *bytes, size_t len, int re
 		return -1;
 	if (rx_config_scans(s->config) && ipc_pair(s->scan, err) != 0)
 		return -1;
-	if (!s->replay && rx_sockets_make(&s->sockets, s->config, err) != 0)
+	if (!s->replay && rx_sockets_make(&s->sockets, s->config, s->uid, s->gid, err) != 0)
 		return -1;
 	s->fd_pid = host_lock_pid(s->config->run_dir, err);
 	if (s->fd_pid < 0)
@@ -528,7 +577,7 @@ static void tear_down(struct rx_supervisor *s)
 	notify_close(&s->notify);
 	rx_shared_free(&s->shared);
 	rx_intake_free(&s->intake);
-	rx_sockets_close(&s->sockets);
+	rx_sockets_close(&s->sockets, s->config);
 	km_close(&s->scan[0]);
 	km_close(&s->scan[1]);
 	stats_unmap(&s->stats_map);
@@ -564,9 +613,11 @@ int rx_supervisor_run(const struct rx_config *config, const char *path, const ch
 		[ROLE_SINK] = {"sink", 0, spawn_sink, RX_STATS_SINK},
 		[ROLE_CAPTURE] = {"capture", 0, spawn_capture, RX_STATS_CAPTURE},
 		[ROLE_DECODE] = {"decode", 0, spawn_decode, RX_STATS_DECODE},
+		[ROLE_STATE] = {"state", 0, spawn_state, RX_STATS_STATE},
 	};
 	static const uint8_t stop_order[ROLE_COUNT] = {
-		ROLE_CAPTURE, ROLE_DECODE, ROLE_SINK, ROLE_PUBLISH, ROLE_SCAN, ROLE_KEEPER};
+		ROLE_CAPTURE, ROLE_DECODE, ROLE_SINK,  ROLE_STATE,
+		ROLE_PUBLISH, ROLE_SCAN,   ROLE_KEEPER};
 	struct rx_supervisor s = {
 		.config = config,
 		.path = path,

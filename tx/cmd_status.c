@@ -68,6 +68,35 @@ static void print_keys(const struct stats_map *map)
 			  keys_day_of(clock_real_ns()), stdout);
 }
 
+/* The number that role state shows for a channel of that kind. */
+static uint64_t state(const struct stats_map *map, unsigned number, const char *what)
+{
+	char name[STATS_NAME_MAX];
+
+	(void)snprintf(name, sizeof(name), "ch%u_%s", number, what);
+	return counter(map, "state", name);
+}
+
+static void print_states(const struct tx_config *config, const struct stats_map *map)
+{
+	for (unsigned i = 0; i < config->lives; i++) {
+		const unsigned n = config->live[i].number;
+
+		if (config->live[i].kind != TX_KIND_STATE)
+			continue;
+		(void)printf("state     %s: keys %" PRIu64 ", updates %" PRIu64
+			     ", said again %" PRIu64 ", coalesced %" PRIu64
+			     "; dropped: table full %" PRIu64 ", malformed %" PRIu64
+			     ", too long %" PRIu64 ", source not allowed %" PRIu64
+			     ", queue full %" PRIu64 "\n",
+			     config->live[i].name, state(map, n, "keys"),
+			     state(map, n, "updates"), state(map, n, "refreshes"),
+			     state(map, n, "coalesced"), state(map, n, "table_full"),
+			     state(map, n, "malformed"), state(map, n, "too_long"),
+			     state(map, n, "not_allowed"), state(map, n, "overflow"));
+	}
+}
+
 static void print_text(const struct tx_config *config, const struct stats_map *map,
 		       pid_t pid, bool running)
 {
@@ -99,6 +128,7 @@ static void print_text(const struct tx_config *config, const struct stats_map *m
 		     counter(map, "source", "manifests_sent"),
 		     counter(map, "source", "resends"));
 	print_lives(config, map);
+	print_states(config, map);
 	(void)printf(
 		"frames    sent %" PRIu64 ", bytes %" PRIu64 ", no buffer %" PRIu64 "\n",
 		counter(map, "sender", "frames_sent"), counter(map, "sender", "bytes_sent"),

@@ -18,6 +18,7 @@
 #include "signer.h"
 #include "source.h"
 #include "tx_commands.h"
+#include "tx_state_role.h"
 
 #define OPTION(field_, name_, kind_, ...)                                                  \
 	{                                                                                  \
@@ -235,6 +236,8 @@ static int run_role(int argc, char **argv)
 		return signer_main(&ctx);
 	if (strcmp(ctx.name, "sender") == 0)
 		return sender_main(&ctx);
+	if (strcmp(ctx.name, "state") == 0)
+		return tx_state_main(&ctx);
 	if (strcmp(ctx.name, "load") == 0)
 		return load_main(&ctx);
 	(void)fprintf(stderr, "katamichi-tx: no role %s\n", ctx.name);

@@ -21,7 +21,7 @@
 #include "tx_reload.h"
 #include "tx_sockets.h"
 
-enum { ROLE_SIGNER, ROLE_SENDER, ROLE_SOURCE, ROLE_COUNT };
+enum { ROLE_SIGNER, ROLE_SENDER, ROLE_SOURCE, ROLE_STATE, ROLE_COUNT };
 #define BIT(role) (UINT32_C(1) << (role))
 
 /* The source finishes its windows and says farewell before it ends: it may take 10 s. */
@@ -129,6 +129,32 @@ static int spawn_source(void *ctx, struct role_child *child, struct km_err *err)
 	for (unsigned i = 0; i < s->sockets.count; i++)
 		fds[n++] = (struct role_fd){s->sockets.source[i], TX_FD_LIVE + (int)i};
 	return spawn_role(s, "source", 0, fds, n, child, err);
+}
+
+/* The role of a kind: where its producers come, and where its messages go. */
+static int spawn_kind(struct tx_supervisor *s, enum tx_kind kind, struct role_child *child,
+		      struct km_err *err)
+{
+	struct role_fd fds[2 + 2 * TX_LIVES_MAX] = {
+		{s->fd_config, TX_FD_CONFIG},
+		{s->fd_stats, TX_FD_STATS},
+	};
+	size_t n = 2;
+
+	if (tx_config_count(s->config, kind) == 0)
+		return 0;
+	for (unsigned i = 0; i < s->sockets.count; i++) {
+		if (s->config->live[i].kind != kind)
+			continue;
+		fds[n++] = (struct role_fd){s->sockets.feed[i], TX_FD_FEED + (int)i};
+		fds[n++] = (struct role_fd){s->sockets.listen[i], TX_FD_LISTEN + (int)i};
+	}
+	return spawn_role(s, tx_kind_name(kind), 0, fds, n, child, err);
+}
+
+static int spawn_state(void *ctx, struct role_child *child, struct km_err *err)
+{
+	return spawn_kind(ctx, TX_KIND_STATE, child, err);
 }
 
 /*
@@ -420,8 +446,9 @@ int tx_supervisor_run(const struct tx_config *config, const char *path, const ch
 		[ROLE_SENDER] = {"sender", 0, spawn_sender, TX_STATS_SENDER},
 		[ROLE_SOURCE] = {"source", BIT(ROLE_SENDER) | BIT(ROLE_SIGNER),
 				 spawn_source, TX_STATS_SOURCE},
+		[ROLE_STATE] = {"state", 0, spawn_state, TX_STATS_STATE},
 	};
-	static const uint8_t stop_order[ROLE_COUNT] = {ROLE_SOURCE, ROLE_SENDER,
+	static const uint8_t stop_order[ROLE_COUNT] = {ROLE_STATE, ROLE_SOURCE, ROLE_SENDER,
 						       ROLE_SIGNER};
 	struct tx_supervisor s = {
 		.config = config,

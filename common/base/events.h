@@ -57,6 +57,8 @@
 	  "Ethernet flow control works against the one-way link")                          \
 	X(METRICS_FAILED, "metrics.failed", LOG_WARNING,                                   \
 	  "the file of metrics cannot be written")                                         \
+	X(STATE_DROPPED, "state.dropped", LOG_WARNING,                                     \
+	  "updates of a state channel were dropped")                                       \
 	X(SUMMARY, "summary", LOG_INFO, "figures of one interval")                         \
 	X(DEBUG, "debug", LOG_DEBUG, "detail for developers, not stable")
 
@@ -199,6 +201,11 @@
 	X(SINK_ROUTE, "sink.route", LOG_ERR, "messages of a channel cannot be sent on")    \
 	X(SINK_REACHED, "sink.reached", LOG_NOTICE,                                        \
 	  "a consumer has made its socket; messages go there")                             \
+	X(STATE_STALE, "state.stale", LOG_ERR, "a state channel has nothing new")          \
+	X(STATE_FRESH, "state.fresh", LOG_NOTICE, "a state channel has news again")        \
+	X(STATE_FILE, "state.file", LOG_ERR, "a state channel's table is not written")      \
+	X(STATE_CONSUMER, "state.consumer", LOG_WARNING,                                   \
+	  "consumers of a state channel do not get every change")                          \
 	X(RETURN_PATH, "return.path", LOG_CRIT, "the link is not one-way")                 \
 	X(TX_PERMISSIVE, "tx.permissive", LOG_WARNING,                                     \
 	  "the sender runs without its full sandbox")                                      \

@@ -72,6 +72,29 @@ bool host_has_address(const uint8_t ip[4])
 	return found;
 }
 
+bool host_address_interface(const uint8_t ip[4], char name[16])
+{
+	struct ifaddrs *all;
+	bool found = ip[0] == 127;
+
+	if (found)
+		memcpy(name, "lo", sizeof("lo"));
+	if (found || getifaddrs(&all) != 0)
+		return found;
+	for (const struct ifaddrs *one = all; one && !found; one = one->ifa_next) {
+		const struct sockaddr_in *in = (const void *)one->ifa_addr;
+
+		found = in && in->sin_family == AF_INET &&
+			memcmp(&in->sin_addr, ip, 4) == 0;
+		if (found)
+			/* of an alias without its label: "eth0:1" */
+			(void)snprintf(name, IF_NAMESIZE, "%.*s",
+				       (int)strcspn(one->ifa_name, ":"), one->ifa_name);
+	}
+	freeifaddrs(all);
+	return found;
+}
+
 int host_open_counter(const char *name, const char *counter)
 {
 	char path[HOST_PATH_MAX];

@@ -31,6 +31,9 @@ KM_MUST_CHECK int host_find_interface(const char *name, struct host_interface *o
  * where the kernel does not tell. */
 bool host_has_address(const uint8_t ip[4]);
 
+/* The interface that has the IPv4 address, into NAME; lo for all of 127.0.0.0/8. False: none. */
+bool host_address_interface(const uint8_t ip[4], char name[16]);
+
 /*
  * By which interface the host would send to the IPv4 address now; loopback for one of its own.
  * -1 with errno when it would not (ENETUNREACH, EHOSTUNREACH, ...).

@@ -156,6 +156,10 @@ int local_end_bind(const struct local_end *place, const struct local_end_terms *
 	if (terms->filter && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, terms->filter,
 					sizeof(*terms->filter)) != 0)
 		rc = km_err_set_errno(err, EX_OSERR, "socket filter");
+	if (rc == 0 && inet && terms->device &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, terms->device,
+		       (socklen_t)strlen(terms->device)) != 0)
+		rc = km_err_set_errno(err, EX_OSERR, "interface %s", terms->device);
 	if (rc == 0)
 		rc = inet ? bind_inet(fd, place, type, err)
 			  : bind_path(fd, place, terms, err);

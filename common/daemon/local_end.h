@@ -55,6 +55,7 @@ struct local_end_terms {
 	uid_t uid;   /* 0: as made */
 	gid_t gid;
 	const struct sock_fprog *filter; /* at work before anything can come; NULL: none */
+	const char *device; /* the only interface that an address is served at; NULL: any */
 };
 
 /*

@@ -71,6 +71,13 @@ static void convert_live(struct rx_config_live *to, const struct rx_raw_channel 
 	to->deliver_ttl = (uint8_t)from->deliver_ttl;
 	to->deliver_buffer = from->deliver_buffer;
 	to->hold_ns = from->hold_back_ns;
+	to->socket_mode = (uint16_t)rx_parse_mode(from->socket_mode);
+	to->stale_ns = from->stale_ns;
+	to->max_keys = (uint32_t)from->max_keys;
+	to->max_table = from->max_table;
+	memcpy(to->file, from->file, sizeof(to->file));
+	to->file_every_ns = from->file_every_ns;
+	to->file_mode = (uint16_t)rx_parse_mode(from->file_mode);
 }
 
 static void convert_channels(struct rx_config *to, const struct rx_raw *from)
@@ -331,6 +338,7 @@ const char *rx_kind_name(enum rx_kind kind)
 	static const char *const names[RX_KINDS] = {
 		[RX_KIND_FILES] = "files",
 		[RX_KIND_DATAGRAM] = "datagram",
+		[RX_KIND_STATE] = "state",
 	};
 
 	return names[kind];

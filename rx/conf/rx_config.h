@@ -64,9 +64,10 @@ struct rx_config_channel {
 	unsigned fec_k, fec_m, depth_max; /* the transmitter's; only to judge the pool */
 };
 
-enum rx_kind { RX_KIND_FILES, RX_KIND_DATAGRAM, RX_KINDS };
+enum rx_kind { RX_KIND_FILES, RX_KIND_DATAGRAM, RX_KIND_STATE, RX_KINDS };
 
 #define RX_LIVES_MAX SINK_CHANNELS
+#define RX_STATES_MAX 6u /* of kind state; rows of counters for each */
 /* Memory of a live channel for what is held back: decode/order.h's cells and table. */
 #define RX_LIVE_HOLD (5u << 20)
 
@@ -83,6 +84,14 @@ struct rx_config_live {
 	uint8_t deliver_ttl;	    /* of what goes to a group, 1 */
 	uint64_t deliver_buffer; /* bytes on the way to it, or to the kind's role; 1 MiB */
 	uint64_t hold_ns;	 /* a gap holds back what is behind it so long: 50 ms */
+	/* kind = state */
+	uint16_t socket_mode;	/* of a path in deliver, 0660 */
+	uint64_t stale_ns;	/* an older value is stale; 30 s */
+	uint32_t max_keys;	/* 10,000 */
+	uint64_t max_table;	/* bytes of keys and values; 64 MiB */
+	char file[RX_PATH_LEN]; /* "": none */
+	uint64_t file_every_ns; /* 1 s */
+	uint16_t file_mode;	/* 0644 */
 };
 
 struct rx_config {
@@ -166,6 +175,11 @@ const char *rx_kind_name(enum rx_kind kind);
 static inline bool rx_kind_has_role(enum rx_kind kind)
 {
 	return kind > RX_KIND_DATAGRAM;
+}
+/* Consumers connect to `deliver`, where that role listens. */
+static inline bool rx_kind_serves(enum rx_kind kind)
+{
+	return kind == RX_KIND_STATE;
 }
 /* Live channels of that kind. */
 unsigned rx_config_count(const struct rx_config *config, enum rx_kind kind);

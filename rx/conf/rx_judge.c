@@ -137,6 +137,34 @@ static void judge_deliver(const struct rx_raw *raw, struct conf_report *report, 
 			rx_kind_name((enum rx_kind)c->kind));
 }
 
+static void judge_state(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	const struct rx_raw_channel *c = &raw->channel[i];
+	uint32_t before = 0;
+
+	if (rx_parse_mode(c->socket_mode) < 0)
+		conf_report_add(report, raw, "channel", i, "socket_mode",
+				"is no mode: octal, such as 0660");
+	for (uint32_t j = 0; j < i; j++) {
+		before += raw->channel[j].kind == RX_KIND_STATE;
+		if (c->deliver.kind != LOCAL_END_NONE &&
+		    local_end_equal(&raw->channel[j].deliver, &c->deliver))
+			conf_report_add(report, raw, "channel", i, "deliver",
+					"channel %s has it already", raw->channel[j].name);
+	}
+	for (uint32_t j = 0; c->file[0] != '\0' && j < i; j++)
+		if (strcmp(raw->channel[j].file, c->file) == 0)
+			conf_report_add(report, raw, "channel", i, "file",
+					"channel %s has it already", raw->channel[j].name);
+	if (c->file[0] != '\0' && c->file[strlen(c->file) - 1] == '/')
+		conf_report_add(report, raw, "channel", i, "file",
+				"is a directory: name a file in it");
+	if (before >= RX_STATES_MAX)
+		conf_report_add(report, raw, "channel", i, "kind",
+				"there are at most %u channels of kind state",
+				RX_STATES_MAX);
+}
+
 static void judge_live(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
 {
 	const struct rx_raw_channel *c = &raw->channel[i];
@@ -150,10 +178,16 @@ static void judge_live(const struct rx_raw *raw, struct conf_report *report, uin
 	if (c->root[0] != '\0')
 		conf_report_add(report, raw, "channel", i, "root",
 				"has no use with kind = %s", kind);
-	if (c->deliver.kind == LOCAL_END_NONE)
+	if (c->deliver.kind == LOCAL_END_NONE && c->file[0] == '\0')
 		conf_report_add(report, raw, "channel", i, NULL,
-				"kind = %s needs the key deliver", kind);
+				"kind = %s needs the key deliver%s", kind,
+				c->kind == RX_KIND_STATE ? ", file, or both" : "");
+	if (c->file[0] != '\0' && c->kind != RX_KIND_STATE)
+		conf_report_add(report, raw, "channel", i, "file",
+				"has no use with kind = %s", kind);
 	judge_deliver(raw, report, i);
+	if (c->kind == RX_KIND_STATE)
+		judge_state(raw, report, i);
 	for (uint32_t j = 0; j < i; j++)
 		before += raw->channel[j].kind != RX_KIND_FILES;
 	if (before >= RX_LIVES_MAX)

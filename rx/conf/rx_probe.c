@@ -67,6 +67,11 @@ enum rx_deliver rx_probe_deliver(const struct rx_config_live *conf, const char *
 			return RX_DELIVER_DIODE;
 		return if_nametoindex(interface) ? RX_DELIVER_OK : RX_DELIVER_NONE;
 	}
+	if (rx_kind_serves((enum rx_kind)conf->kind)) /* its address is ours */
+		return host_address_interface(conf->deliver.ip, interface) &&
+				       host_stands_on(interface, diode)
+			       ? RX_DELIVER_DIODE
+			       : RX_DELIVER_OK;
 	if (host_route(conf->deliver.ip, &index) != 0 || !if_indextoname(index, interface))
 		return RX_DELIVER_NONE;
 	return host_stands_on(interface, diode) ? RX_DELIVER_DIODE : RX_DELIVER_OK;
@@ -144,6 +149,22 @@ static void probe_scan(struct rx_parse *parse, uint32_t i)
 				words.word[0], fault);
 }
 
+/* The directory in which a table is written. */
+static void probe_file(struct rx_parse *parse, uint32_t i)
+{
+	char dir[RX_PATH_LEN];
+	size_t len;
+
+	memcpy(dir, parse->raw.channel[i].file, sizeof(dir));
+	len = strlen(dir);
+	while (len > 1 && dir[len - 1] != '/')
+		len--;
+	if (len > 1)
+		dir[len - 1] = '\0';
+	if (len > 0)
+		probe_dir(parse, "channel", i, "file", dir);
+}
+
 static void probe_scan_paths(struct rx_parse *parse)
 {
 	for (unsigned i = 0; i < parse->config.scan_paths; i++)
@@ -165,6 +186,8 @@ void rx_probe_files(struct rx_parse *parse)
 			probe_dir(parse, "channel", i, "root", parse->raw.channel[i].root);
 			probe_scan(parse, i);
 		}
+	for (uint32_t i = 0; i < parse->raw.channels; i++)
+		probe_file(parse, i);
 	probe_scan_paths(parse);
 	if (keys_init(&err) != 0)
 		conf_report_add(&parse->report, &parse->raw, "receiver", 0, "key", "%s",
@@ -190,6 +213,9 @@ void rx_probe_memory(const struct rx_config *config, struct rx_memory *memory)
 	memory->messages = deliver_bytes() + ask_bytes();
 	memory->messages += config->lives ? sink_bytes() : 0;
 	memory->hold += config->lives * (uint64_t)RX_LIVE_HOLD;
+	for (unsigned i = 0; i < config->lives; i++)
+		if (config->live[i].kind == RX_KIND_STATE)
+			memory->hold += config->live[i].max_table;
 	memory->total = memory->ring + memory->pool + memory->hold + memory->messages;
 }
 

@@ -9,6 +9,7 @@
 static const struct conf_name kinds[] = {
 	{"files", RX_KIND_FILES},
 	{"datagram", RX_KIND_DATAGRAM},
+	{"state", RX_KIND_STATE},
 	{NULL, 0},
 };
 
@@ -192,9 +193,8 @@ static const struct conf_row channel_rows[] = {
 	CHANNEL(number, "number", CONF_U64, .required = true, .min = 1, .max = 65535,
 		.help = "Number of the channel on the wire; the same on both sides."),
 	CHANNEL(kind, "kind", CONF_ENUM, .required = true, .names = kinds,
-		.help = "What the channel carries: files, or datagrams (UDP messages). "
-			"Keys "
-			"of the other kind are ignored."),
+		.help = "What the channel carries: files; datagrams; or state, the latest "
+			"value of each key. Keys of the other kinds are ignored."),
 	CHANNEL(owner, "owner", CONF_STRING, .required = true,
 		.help = "Who answers for the data on this side."),
 	CHANNEL(purpose, "purpose", CONF_STRING, .required = true,
@@ -246,7 +246,9 @@ static const struct conf_row channel_rows[] = {
 		.help = "Where a live channel, which needs it, brings its messages: an "
 			"address and a port, never reached by the diode port, or the path "
 			"of a consumer's socket; kind = datagram also takes the address of "
-			"a group (multicast)."),
+			"a group (multicast). With kind = state consumers connect to "
+			"it: an address of this host, served only at the interface that "
+			"has it, or a path."),
 	CHANNEL(deliver_interface, "deliver_interface", CONF_STRING,
 		.help = "Interface by which messages leave to the group in deliver, which "
 			"needs it. Never the diode port, nor what stands on it."),
@@ -263,6 +265,29 @@ static const struct conf_row channel_rows[] = {
 		.max = 10 * NS_S,
 		.help = "How long a missing message may hold back those behind it, in the "
 			"hope of repair; longer than the transmitter's close."),
+	CHANNEL(socket_mode, "socket_mode", CONF_STRING, .def = "0660",
+		.help = "Mode of the path in deliver where consumers connect to it, "
+			"octal; it belongs to user and its group."),
+	CHANNEL(stale_ns, "stale_after", CONF_DURATION, .def = "30 s", .min = 100 * NS_MS,
+		.max = UINT64_C(86400) * NS_S,
+		.help = "A value of a channel of kind state that is older is marked stale; "
+			"when nothing new comes for so long it is told, and again after "
+			"three times as long."),
+	CHANNEL(max_keys, "max_keys", CONF_U64, .def = "10000", .min = 1, .max = 1000000,
+		.help = "Keys of a channel of kind state; a further one takes the place "
+			"of a stale one, or is dropped and counted."),
+	CHANNEL(max_table, "max_table", CONF_SIZE, .def = "64 MiB", .min = 64 * KIB,
+		.max = 4 * GIB,
+		.help = "Bytes of keys and values of a channel of kind state; as "
+			"max_keys."),
+	CHANNEL(file, "file", CONF_PATH,
+		.help = "File into which a channel of kind state writes its table as JSON, "
+			"of mode file_mode, replaced as a whole. Its directory should hold "
+			"nothing else: the role may do in it as it likes."),
+	CHANNEL(file_every_ns, "file_every", CONF_DURATION, .def = "1 s",
+		.min = 100 * NS_MS, .max = 3600 * NS_S,
+		.help = "The file is written at most so often, and when something has "
+			"changed."),
 };
 
 static const struct conf_section sections[] = {

@@ -39,6 +39,10 @@ struct rx_raw_channel {
 	uint64_t deliver_ttl;
 	uint64_t deliver_buffer;
 	uint64_t hold_back_ns;
+	char socket_mode[8];
+	uint64_t stale_ns, max_keys, max_table;
+	char file[RX_PATH_LEN];
+	uint64_t file_every_ns;
 };
 
 struct rx_raw {

@@ -124,9 +124,10 @@ enum deliver_fd {
 	RX_FD_SCAN = 32, /* publish, scan: the two ends of scan.h's socket, absent without
 			  * a channel that scans */
 	RX_FD_SINK_SOCKET =
-		16,	 /* sink: a connected socket for each live channel, or absent */
-	RX_FD_KEYS = 40, /* keeper: the roll of keys, keys_roll.h */
-	RX_FD_FEED = 48, /* a role of a kind: where messages of live channel i come */
+		16,	   /* sink: a connected socket for each live channel, or absent */
+	RX_FD_LISTEN = 16, /* a role of a kind: where consumers of live channel i come */
+	RX_FD_KEYS = 40,   /* keeper: the roll of keys, keys_roll.h */
+	RX_FD_FEED = 48,   /* a role of a kind: where messages of live channel i come */
 };
 enum deliver_stats_block {
 	RX_STATS_SUPERVISOR = 0,
@@ -138,7 +139,8 @@ enum deliver_stats_block {
 	RX_STATS_LIVE = 6,   /* decode's too: what it counts of each live channel */
 	RX_STATS_SCAN = 7,   /* beats, and nothing counted */
 	RX_STATS_TIMING = 8, /* decode's too: how long messages are on the way */
-	RX_STATS_ROLES = 9,
+	RX_STATS_STATE = 9,
+	RX_STATS_ROLES = 10,
 };
 
 #endif

@@ -43,6 +43,53 @@ def sinks(_vectors):
     yield "again", head(0, 0, 5) + submit(1) + b"\x04" + run + b"\x02\x00\x01\x04"
 
 
+def states(_vectors):
+    """Scripts of fuzz_state.c: DATAGRAM 0, GIVE 1, MESSAGE 2, RAW 3, TIME 4, SESSION 5."""
+    def piece(step, content):
+        return struct.pack(">BH", step, len(content)) + content
+
+    def said(content):
+        return piece(0, content)
+
+    def message(op, key, value=b"", flags=0, version=1, length=None, update=2000 * 10 ** 9):
+        return piece(2, struct.pack(">BBBQB", version, op, flags, update,
+                                    len(key) if length is None else length) + key + value)
+
+    def after(seconds, leap=0):
+        return struct.pack(">BBb", 4, seconds, leap)
+
+    def session(tag, first=1):
+        return bytes((5, tag, first))
+    give = b"\x01\xff"
+    shift_jis = "列車".encode("shift_jis")
+    yield "news", said(b"train/1\nlate 3") + said(b"train/2\n") + give + said(b"train/1") + give
+    yield "bytes", said(shift_jis + b"\n\x00\xff\n\x1b") + said("列\n\u202e".encode()) + give
+    yield "no-key", said(b"") + said(b"\nvalue") + said(b"a\tb\nc") + said(b"k" * 256) + give
+    yield "longest-key", said(b"k" * 255 + b"\nv") + said(b"k" * 255) + give
+    yield "too-long", said(b"k\n" + bytes(1987)) + said(b"k\n" + bytes(1988)) + give
+    yield "coalesced", said(b"k\n1") + said(b"j\n2") + said(b"k\n3") + b"\x01\x01" + give
+    yield "said-again", said(b"k\n1") + said(b"gone") + give + (after(10) + give) * 5
+    yield "full", b"".join(said(b"k%d\n" % i + bytes(400)) for i in range(12)) + give
+    yield "evicted", b"".join(message(1, b"k%d" % i, b"v") for i in range(8)) + after(31) \
+        + message(1, b"new", b"v") + message(1, b"long", bytes(2000))
+    yield "buried", message(1, b"k", b"v") + message(2, b"k") + after(61) + message(2, b"j")
+    yield "stale", message(1, b"k", b"v") + after(31) + message(1, b"k", b"v", 1) \
+        + message(1, b"k", b"w", 1)
+    yield "sessions", session(1, 9) + message(1, b"k", b"a") + session(2) + message(1, b"k", b"b") \
+        + session(1, 10) + message(1, b"k", b"c") + b"".join(
+            session(i) + message(1, b"k", b"d") for i in range(3, 13))
+    yield "late", session(1, 9) + message(1, b"k", b"a") + session(1, 8) + message(1, b"k", b"b")
+    yield "clock-steps", message(1, b"k", b"a") + after(1, -100) + message(1, b"k", b"b") \
+        + after(255, 127) + after(255) + message(1, b"k", b"c", update=2 ** 64 - 1)
+    yield "malformed", message(1, b"k", b"v", version=2) + message(0, b"k") + message(3, b"k") \
+        + message(2, b"k", b"v") + message(1, b"k", flags=2) + message(1, b"") \
+        + message(1, b"a\nb") + message(1, b"k", length=9) + piece(2, b"") + piece(2, b"\x01")
+    head = struct.pack("<HHIQQIB19x", 1, 0, 14, 1, 2000 * 10 ** 9, 7, 0)
+    body = struct.pack(">BBBQB", 1, 1, 0, 2000 * 10 ** 9, 1) + b"kv"
+    yield "raw", piece(3, head + body) + piece(3, head + body + b"x") + piece(3, head[:47]) \
+        + piece(3, b"\x02" + head[1:] + body)
+
+
 def keepers(_vectors):
     """Scripts of fuzz_keeper.c: ANNOUNCE 0, FLOORS 1, RAW 2, PAGE 3, STORE 4, ALLOW 5. How:
     1 signed by a stranger, 2 for somebody else, 4 other environment, 8 far epoch, 16 broken."""

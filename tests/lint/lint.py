@@ -31,7 +31,8 @@ ALLOWED = {
     "tx/source": TX,
     "tx/signer": TX,
     "tx/sender": TX - {"fec"},
-    "tx": TX | {"tx/source", "tx/signer", "tx/sender"},
+    "tx/state": TX - {"fec"},
+    "tx": TX | {"tx/source", "tx/signer", "tx/sender", "tx/state"},
     "rx/wall": COMMON,
     "rx/conf": COMMON | {"fec", "rx/wall"},
     "rx/capture": RX - {"fec"},
@@ -40,8 +41,9 @@ ALLOWED = {
     "rx/publish": RX - {"fec"},
     "rx/scan": RX - {"fec"},
     "rx/sink": RX - {"fec"},
+    "rx/state": RX - {"fec"},
     "rx": RX | {"rx/capture", "rx/keeper", "rx/decode", "rx/publish",
-                "rx/scan", "rx/sink"},
+                "rx/scan", "rx/sink", "rx/state"},
 }
 
 

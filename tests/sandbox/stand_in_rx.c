@@ -7,6 +7,7 @@
 #include "intake.h"
 #include "keeper_cage.h"
 #include "publish_cage.h"
+#include "rx_state_cage.h"
 #include "scan_cage.h"
 #include "sink_cage.h"
 #include "stand_in.h"
@@ -105,6 +106,21 @@ static void be_sink(const char *directory, struct target *target, struct cage *c
 	sink_cage(cage, &config, sockets, KM_COUNT(sockets));
 }
 
+static void be_state(const char *directory, struct target *target, struct cage *cage)
+{
+	(void)snprintf(config.live[0].file, sizeof(config.live[0].file), "%s/board/state.json",
+		       directory);
+	target->spool_dir = stand_in_directory(directory, "board");
+	target->read_only = stand_in_memory(RX_FD_CONFIG);
+	/* one too many, such as a mistake of the supervisor would give it */
+	target->link = stand_in_link(RX_FD_INTAKE);
+	config.live[0].kind = RX_KIND_STATE;
+	config.lives = 1;
+	stand_in_pair(RX_FD_LISTEN);
+	stand_in_pair(RX_FD_FEED);
+	rx_state_cage(cage, &config);
+}
+
 const struct stand_in stand_ins_rx[] = {
 	/* its last word carries the sockets to the supervisor */
 	{"rx capture", be_capture, {"write_log", "speak", "filter"}},
@@ -141,5 +157,6 @@ const struct stand_in stand_ins_rx[] = {
 	  "socket_unix", "connect", "shutdown", "speak", "speak_to", "pipe", "event_poll",
 	  "chdir"}},
 	{"rx sink", be_sink, {"write_log"}},
+	{"rx state", be_state, {"write_log"}},
 };
 const size_t stand_ins_rx_count = KM_COUNT(stand_ins_rx);

@@ -6,6 +6,7 @@
 #include "signer_cage.h"
 #include "source_cage.h"
 #include "stand_in.h"
+#include "tx_state_cage.h"
 
 static struct tx_config config;
 static char neighbour[TX_PATH_LEN + 16];
@@ -49,9 +50,23 @@ static void be_sender(const char *directory, struct target *target, struct cage 
 	sender_cage(cage, &config, SENDER_LINK, -1);
 }
 
+static void be_state(const char *directory, struct target *target, struct cage *cage)
+{
+	(void)directory;
+	target->read_only = stand_in_memory(TX_FD_CONFIG);
+	/* one too many, such as a mistake of the supervisor would give it */
+	target->link = stand_in_link(SENDER_LINK);
+	config.live[0].kind = TX_KIND_STATE;
+	config.lives = 1;
+	stand_in_pair(TX_FD_LISTEN);
+	stand_in_pair(TX_FD_FEED);
+	tx_state_cage(cage, &config);
+}
+
 const struct stand_in stand_ins_tx[] = {
 	{"tx source", be_source, {"write_log"}},
 	{"tx signer", be_signer, {"write_log"}},
 	{"tx sender, load", be_sender, {"write_log", "link_sendmmsg"}},
+	{"tx state", be_state, {"write_log"}},
 };
 const size_t stand_ins_tx_count = KM_COUNT(stand_ins_tx);

@@ -67,6 +67,9 @@ static void convert_live(struct tx_config_live *to, const struct tx_raw_channel 
 	to->gather_ns = from->gather_ns;
 	to->fec_k = (unsigned)from->live_k;
 	to->fec_m = (unsigned)from->live_m;
+	to->refresh_ns = from->refresh_ns;
+	to->max_keys = (uint32_t)from->max_keys;
+	to->max_table = from->max_table;
 }
 
 static void convert_channels(struct tx_config *to, const struct tx_raw *from)
@@ -259,6 +262,7 @@ const char *tx_kind_name(enum tx_kind kind)
 	static const char *const names[TX_KINDS] = {
 		[TX_KIND_FILES] = "files",
 		[TX_KIND_DATAGRAM] = "datagram",
+		[TX_KIND_STATE] = "state",
 	};
 
 	return names[kind];

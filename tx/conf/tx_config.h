@@ -41,11 +41,12 @@ struct tx_config_channel {
 	uint64_t batch_bytes;  /* a batch of small objects ends here: 64 MiB */
 };
 
-enum tx_kind { TX_KIND_FILES, TX_KIND_DATAGRAM, TX_KINDS };
+enum tx_kind { TX_KIND_FILES, TX_KIND_DATAGRAM, TX_KIND_STATE, TX_KINDS };
 
 #define TX_LIVES_MAX 16u /* a socket, and 8 rows of counters, for each */
 #define TX_ALLOW_MAX 16u
 #define TX_JOIN_MAX 16u
+#define TX_STATES_MAX 6u /* of kind state; rows of counters for each */
 
 /* A channel of any other kind than files: messages, always of class realtime. */
 struct tx_config_live {
@@ -55,7 +56,7 @@ struct tx_config_live {
 	char owner[MANIFEST_TEXT_MAX + 1];
 	char purpose[MANIFEST_TEXT_MAX + 1];
 	char classification[MANIFEST_TEXT_MAX + 1];
-	struct local_end listen; /* where producers bring it; never by the diode port */
+	struct local_end listen;    /* where producers bring it; never by the diode port */
 	char join[TX_JOIN_MAX][16]; /* interfaces by which a group in listen comes */
 	unsigned joins;
 	uint16_t socket_mode;		/* of a path in listen, 0660 */
@@ -68,6 +69,10 @@ struct tx_config_live {
 	uint64_t close_ns;	 /* a window open this long is closed: 10 ms */
 	uint64_t gather_ns;	 /* a symbol may wait this long for more messages: 0 */
 	unsigned fec_k, fec_m;	 /* live_k 32, live_m 8 */
+	/* kind = state */
+	uint64_t refresh_ns; /* each key is said again within that time; 10 s */
+	uint32_t max_keys;   /* 10,000 */
+	uint64_t max_table;  /* bytes of keys and values; 64 MiB */
 };
 
 enum tx_framing {

@@ -7,6 +7,7 @@
 
 #include "fec.h"
 #include "host.h"
+#include "state.h"
 #include "tx_table.h"
 
 unsigned tx_rows(uint64_t fec_m)
@@ -147,6 +148,22 @@ static void judge_listen(const struct tx_raw *raw, struct conf_report *report, u
 				"is no mode: octal, such as 0660");
 }
 
+static void judge_state(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	uint32_t before = 0;
+
+	for (uint32_t j = 0; j < i; j++)
+		before += raw->channel[j].kind == TX_KIND_STATE;
+	if (before >= TX_STATES_MAX)
+		conf_report_add(report, raw, "channel", i, "kind",
+				"there are at most %u channels of kind state",
+				TX_STATES_MAX);
+	if (raw->channel[i].max_size < STATE_HEAD_LEN + 2)
+		conf_report_add(report, raw, "channel", i, "max_size",
+				"no key fits: a message has %u bytes before it",
+				STATE_HEAD_LEN);
+}
+
 static void judge_live(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
 {
 	const struct tx_raw_channel *c = &raw->channel[i];
@@ -159,6 +176,8 @@ static void judge_live(const struct tx_raw *raw, struct conf_report *report, uin
 				"has no use with kind = %s",
 				tx_kind_name((enum tx_kind)c->kind));
 	judge_listen(raw, report, i);
+	if (c->kind == TX_KIND_STATE)
+		judge_state(raw, report, i);
 	for (uint32_t n = 0; n < c->allow.n && n < CONF_LIST_MAX; n++)
 		if (!tx_parse_address(c->allow.item[n], ip))
 			conf_report_add(report, raw, "channel", i, "allow",

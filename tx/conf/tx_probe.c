@@ -132,7 +132,8 @@ static uint64_t live_bytes(const struct tx_config *config, const struct tx_confi
 							    FEC_FEED_SYMBOLS)
 					: 0;
 
-	return coder + tx_config_symbol_size(config);
+	return coder + tx_config_symbol_size(config) +
+	       (d->kind == TX_KIND_STATE ? d->max_table : 0);
 }
 
 void tx_probe_memory(const struct tx_config *config, struct tx_memory *memory)

@@ -9,6 +9,7 @@
 static const struct conf_name kinds[] = {
 	{"files", TX_KIND_FILES},
 	{"datagram", TX_KIND_DATAGRAM},
+	{"state", TX_KIND_STATE},
 	{NULL, 0},
 };
 
@@ -194,9 +195,9 @@ static const struct conf_row channel_rows[] = {
 	CHANNEL(number, "number", CONF_U64, .required = true, .min = 1, .max = 65535,
 		.help = "Number of the channel on the wire; the same on both sides."),
 	CHANNEL(kind, "kind", CONF_ENUM, .required = true, .names = kinds,
-		.help = "What the channel carries: files, or datagrams (UDP messages, "
-			"live, "
-			"always before files). Keys of the other kind are ignored."),
+		.help = "What the channel carries: files; datagrams; or state, the latest "
+			"value of each key. What is not files is live and always before "
+			"files. Keys of the other kinds are ignored."),
 	CHANNEL(owner, "owner", CONF_STRING, .required = true,
 		.help = "Who answers for the data; stands in every manifest."),
 	CHANNEL(purpose, "purpose", CONF_STRING, .required = true,
@@ -283,6 +284,17 @@ static const struct conf_row channel_rows[] = {
 	CHANNEL(live_m, "live_m", CONF_U64, .def = "8", .max = 128,
 		.help = "Repair symbols of a full block; a shorter one has its share, at "
 			"least 2. 0 sends none at all."),
+	CHANNEL(refresh_ns, "refresh", CONF_DURATION, .def = "10 s", .min = 100 * NS_MS,
+		.max = 3600 * NS_S,
+		.help = "A channel of kind state says the value of each key again within "
+			"this time, evenly."),
+	CHANNEL(max_keys, "max_keys", CONF_U64, .def = "10000", .min = 1, .max = 1000000,
+		.help = "Keys of a channel of kind state; updates of further ones are "
+			"dropped and counted."),
+	CHANNEL(max_table, "max_table", CONF_SIZE, .def = "64 MiB", .min = 64 * KIB,
+		.max = 4 * GIB,
+		.help = "Bytes of keys and values of a channel of kind state; what finds "
+			"no room is dropped and counted."),
 };
 
 static const struct conf_section sections[] = {

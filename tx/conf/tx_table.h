@@ -42,6 +42,7 @@ struct tx_raw_channel {
 	uint64_t receive_buffer;
 	uint64_t close_ns, gather_ns;
 	uint64_t live_k, live_m;
+	uint64_t refresh_ns, max_keys, max_table;
 };
 
 struct tx_raw {

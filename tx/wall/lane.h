@@ -110,7 +110,7 @@ enum lane_fd {
 	TX_FD_LIVE =
 		16, /* source: where messages of each live channel come, one after the other */
 	TX_FD_FEED = 48,   /* a role of a kind: where messages of live channel i go */
-	TX_FD_LISTEN = 64, /* and where its producers come */
+	TX_FD_LISTEN = 32, /* and where its producers come */
 };
 enum lane_stats_block {
 	TX_STATS_SUPERVISOR = 0,
@@ -118,7 +118,8 @@ enum lane_stats_block {
 	TX_STATS_SIGNER = 2,
 	TX_STATS_SENDER = 3,
 	TX_STATS_LIVE = 4, /* the source's too: what each live channel counts */
-	TX_STATS_ROLES = 5,
+	TX_STATS_STATE = 5,
+	TX_STATS_ROLES = 6,
 };
 
 #endif
