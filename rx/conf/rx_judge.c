@@ -156,9 +156,6 @@ static void judge_state(const struct rx_raw *raw, struct conf_report *report, ui
 		if (strcmp(raw->channel[j].file, c->file) == 0)
 			conf_report_add(report, raw, "channel", i, "file",
 					"channel %s has it already", raw->channel[j].name);
-	if (c->file[0] != '\0' && c->file[strlen(c->file) - 1] == '/')
-		conf_report_add(report, raw, "channel", i, "file",
-				"is a directory: name a file in it");
 	if (before >= RX_STATES_MAX)
 		conf_report_add(report, raw, "channel", i, "kind",
 				"there are at most %u channels of kind state",

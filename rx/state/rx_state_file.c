@@ -155,10 +155,10 @@ void rx_state_file_run(struct rx_state_file *f, const struct rx_state_table *tab
 	const bool first = f->next_ns == 0; /* also an empty table has a file */
 	bool due;
 
-	if (!f->runs || now_ns < f->next_ns || (f->seq == table->seq && !first))
+	if (!f->runs || now_ns < f->next_ns)
 		return;
 	pthread_mutex_lock(&f->lock);
-	due = !f->busy;
+	due = !f->busy && (first || f->failing || f->seq != table->seq);
 	pthread_mutex_unlock(&f->lock);
 	if (!due)
 		return;

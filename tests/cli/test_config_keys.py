@@ -93,7 +93,7 @@ def main():
         page = page.read()
     judge_manual(tap, "tx", tx, page, "TRANSMITTER")
     judge_manual(tap, "rx", rx, page, "RECEIVER")
-    for name in ("", "syslog-"):
+    for name in ("", "syslog-", "train-state-"):
         judge_example(tap, "tx", tx, os.path.join(source, f"docs/examples/{name}tx.conf"))
         judge_example(tap, "rx", rx, os.path.join(source, f"docs/examples/{name}rx.conf"))
     return tap.done()

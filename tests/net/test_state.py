@@ -30,7 +30,7 @@ class StateDiode(Diode):
     def __init__(self, path, directory, tx_state=None, rx_state=None, **kwargs):
         self.listen = os.path.join(directory, "in.sock")
         self.deliver = os.path.join(directory, "out.sock")
-        self.state = ({**CHANNEL, "listen": self.listen, "refresh": "2 s", **(tx_state or {})},
+        self.state = ({**CHANNEL, "listen": self.listen, "refresh": "1 s", **(tx_state or {})},
                       {**CHANNEL, "deliver": self.deliver, **(rx_state or {})})
         super().__init__(path, directory, **kwargs)
 
@@ -128,6 +128,41 @@ class Consumer(threading.Thread):
         self.socket.close()
 
 
+class FileReader(threading.Thread):
+    """Reads the file again and again while it is written; what it saw that was no whole one."""
+
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.path, self.bad, self.seen, self.values = path, [], set(), {}
+        self.end = threading.Event()
+
+    def run(self):
+        while not self.end.is_set():
+            try:
+                with open(self.path, encoding="utf-8") as file:
+                    text = file.read()
+                self.take(json.loads(text))
+            except FileNotFoundError:
+                continue
+            except (ValueError, KeyError) as error:
+                self.bad.append(str(error))
+
+    def take(self, table):
+        self.seen.add(table["written"])
+        if table["keys"] != len(table["values"]) or table["channel"] != "trains":
+            self.bad.append(table["written"])
+        self.values = {member(entry, "key"): member(entry, "value")
+                       for entry in table["values"]}
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.end.set()
+        self.join()
+
+
 def member(entry, name):
     """The bytes that went in, whichever way they are written."""
     if name in entry:
@@ -166,12 +201,17 @@ def wait_even(diode, producer, consumer, timeout=40):
 @tap.test
 def both_ends_have_the_same(t):
     """Text in UTF-8 and Shift_JIS, quotes and any bytes: what went in comes out, with its age;
-    each update is a line, a withdrawn key goes, who comes later gets it all."""
+    each update is a line, a withdrawn key goes, who comes later gets it all; and so does the
+    file, which is whole whenever it is read."""
     netns.require()
     rng = tap.rng("same")
-    with netns.Path(mtu=1500, emulator=False) as path, StateDiode(path, t.dir) as diode:
+    table = os.path.join(t.dir, "board", "state.json")
+    with netns.Path(mtu=1500, emulator=False) as path, \
+            StateDiode(path, t.dir, rx_state={"file": table, "file_every": "100 ms",
+                                              "file_mode": "0640"}) as diode:
         diode.start()
-        with Producer(diode) as producer, Consumer(diode) as consumer:
+        with Producer(diode) as producer, Consumer(diode) as consumer, \
+                FileReader(table) as reader:
             began = time.time()
             fill(producer, rng, 300)
             wait_even(diode, producer, consumer)
@@ -197,6 +237,11 @@ def both_ends_have_the_same(t):
                 wait_even(diode, producer, late)
                 t.check(all(line.get("snapshot") for line in late.lines), "as they are")
                 t.equal(len(late.lines), len(producer.values), "each key once")
+            diode.wait(lambda: reader.values == producer.values, 20, "the same in the file")
+            t.equal(reader.bad, [], "reads of the file that were no whole one")
+            t.check(len(reader.seen) > 1, f"{len(reader.seen)} states of the file were seen")
+            t.equal(os.stat(table).st_mode & 0o777, 0o640, "its mode")
+            t.equal(os.listdir(os.path.dirname(table)), ["state.json"], "what is beside it")
             t.equal(diode.count("rx", "consumers"), 1, "consumers, when one has gone")
             t.equal((diode.count("tx", "keys"), diode.count("rx", "keys")),
                     (301, 281), "keys, at tx with those whose end is said again")
@@ -216,11 +261,11 @@ def loss_is_made_good_by_what_is_said_again(t):
     netns.require()
     rng = tap.rng("loss")
     with netns.Path(mtu=1500) as path, \
-            StateDiode(path, t.dir, tx_state={"live_m": 0}) as diode:
+            StateDiode(path, t.dir, tx_state={"live_m": 0, "refresh": "500 ms"}) as diode:
         with Emulator(path, t.dir, seed=tap.seed(), loss="20%") as emulator:
             diode.start()
             with Producer(diode) as producer, Consumer(diode) as consumer:
-                for _ in range(4):
+                for _ in range(3):
                     fill(producer, rng, 200)
                 for number in range(0, 200, 7):
                     producer.withdraw(name(number))
@@ -263,8 +308,7 @@ def a_restarted_tx_invents_nothing(t):
     rx and is marked. A new tx is a new session, which is newer."""
     netns.require()
     with netns.Path(mtu=1500, emulator=False) as path, \
-            StateDiode(path, t.dir, tx_state={"refresh": "1 s"},
-                       rx_state={"stale_after": "3 s"}) as diode:
+            StateDiode(path, t.dir, rx_state={"stale_after": "2 s"}) as diode:
         diode.start()
         with Producer(diode) as producer, Consumer(diode) as consumer:
             producer.put(b"once", b"1")
@@ -275,7 +319,8 @@ def a_restarted_tx_invents_nothing(t):
             diode.wait(lambda: consumer.of(b"once")[-1]["stale"], 20, "stale")
             producer.put(b"again", b"2")
             diode.wait(lambda: consumer.values[b"again"] == b"2", 20, "the update")
-            t.equal(consumer.of(b"again")[-1]["stale"], False, "stale, of the updated one")
+            young = [line["stale"] for line in consumer.of(b"again") if line["value"] == "2"]
+            t.equal(young[0], False, "stale, of the updated one")
             t.equal(consumer.values, {b"once": b"1", b"again": b"2"}, "rx knows both")
             session = consumer.of(b"again")[-1]["session"]
             diode.stop_tx()
@@ -300,8 +345,8 @@ def a_slow_consumer_delays_nobody(t):
         with Producer(diode) as producer, Consumer(diode) as fast:
             diode.wait(lambda: diode.count("rx", "consumers") == 2, 20, "two consumers")
             sent = 0
-            for _ in range(60):
-                for number in range(20):
+            for _ in range(10):
+                for number in range(100):
                     producer.put(b"k%d" % number, rng.randbytes(2000) + b"\xff")
                     sent += 1
                 diode.wait(lambda: len(fast.lines) == sent, 20, f"{sent} lines at the fast one")
@@ -338,7 +383,8 @@ def silence_is_told(t):
             t.check(consumer.of(b"train/1")[-1]["age_ms"] >= 1000, "its age")
             # it was silent before, too, if the daemons took long to start
             diode.wait(lambda: alarms(diode)[-1:] == ["3"], 20, "two alarms")
-            t.equal(alarms(diode), ["1", "3"], "alarms")
+            # one of them alone when the machine stood still for so long
+            t.check(alarms(diode) in (["1", "3"], ["3"]), alarms(diode))
             t.equal(diode.count("rx", "keys_stale"), 1, "stale keys")
             t.check(diode.count("rx", "refreshes") > 0, "said again, it does not become younger")
             producer.put(b"train/1", b"2")
