@@ -136,7 +136,7 @@ static void print_sender(const struct sender *sender, bool running)
 	(void)printf("\n");
 }
 
-/* The number that decode (role "live") or the sink shows for a live channel. */
+/* The number that decode (role "live"), the sink or stream shows for a live channel. */
 static uint64_t live(const struct stats_map *map, const char *role, unsigned number,
 		     const char *what)
 {
@@ -216,6 +216,25 @@ static void print_states(const struct rx_config *config, const struct stats_map 
 	}
 }
 
+static void print_streams(const struct rx_config *config, const struct stats_map *map)
+{
+	for (unsigned i = 0; i < config->lives; i++) {
+		const unsigned n = config->live[i].number;
+
+		if (config->live[i].kind != RX_KIND_STREAM)
+			continue;
+		(void)printf(
+			"stream    %s: open %" PRIu64 ", opened %" PRIu64 ", bytes %" PRIu64
+			", gaps %" PRIu64 "; consumers: slow %" PRIu64 ", gone %" PRIu64
+			"; too many %" PRIu64 ", malformed %" PRIu64 "\n",
+			config->live[i].name, live(map, "stream", n, "open"),
+			live(map, "stream", n, "opened"), live(map, "stream", n, "bytes"),
+			live(map, "stream", n, "gaps"), live(map, "stream", n, "slow"),
+			live(map, "stream", n, "broken"), live(map, "stream", n, "crowded"),
+			live(map, "stream", n, "malformed"));
+	}
+}
+
 /* What the running daemon works with, not what stands in files. */
 static void print_keys(const struct stats_map *map)
 {
@@ -250,6 +269,7 @@ static void print_text(const struct rx_config *config, const struct stats_map *m
 	rx_print_counters(map);
 	print_lives(config, map);
 	print_states(config, map);
+	print_streams(config, map);
 	print_keys(map);
 	(void)printf("one-way   port sent %" PRIu64
 		     " frames%s; the sender's port received %" PRIu64 "%s\n",

@@ -22,6 +22,7 @@
 #include "rx_state_role.h"
 #include "scan_role.h"
 #include "sink_role.h"
+#include "stream_role.h"
 
 #define OPTION(field_, name_, kind_, ...)                                                  \
 	{                                                                                  \
@@ -292,6 +293,8 @@ static int run_role(int argc, char **argv)
 		return sink_main(&ctx);
 	if (strcmp(ctx.name, "state") == 0)
 		return rx_state_main(&ctx);
+	if (strcmp(ctx.name, "stream") == 0)
+		return stream_main(&ctx);
 	(void)fprintf(stderr, "katamichi-rx: no role %s\n", ctx.name);
 	return EX_USAGE;
 }

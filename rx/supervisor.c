@@ -16,6 +16,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "return_watch.h"
+#include "rx_dial.h"
 #include "rx_intake.h"
 #include "rx_reload.h"
 #include "rx_shared.h"
@@ -31,6 +32,7 @@ enum {
 	ROLE_CAPTURE,
 	ROLE_DECODE,
 	ROLE_STATE,
+	ROLE_STREAM,
 	ROLE_COUNT
 };
 #define BIT(role) (UINT32_C(1) << (role))
@@ -73,6 +75,7 @@ struct rx_supervisor {
 	struct rx_shared shared;
 	struct rx_intake intake;
 	struct rx_sockets sockets; /* of the sink */
+	struct rx_dial dial;	   /* of stream's consumers */
 	int fd_config, fd_stats, fd_pid;
 	int fd_keys;		  /* the keeper's roll */
 	int fd_sent, fd_received; /* counters of the port */
@@ -91,31 +94,41 @@ struct rx_supervisor {
 	uint64_t caps; /* what we hold */
 };
 
+/* EXTRA: one more argument, or NULL. */
+static int spawn_role(struct rx_supervisor *s, const char *name, const char *extra,
+		      const struct role_fd *fds, size_t n_fds, struct role_child *child,
+		      struct km_err *err)
+{
+	const char *const args[] = {"--mtu", s->mtu_text, extra};
+	const struct role_spec spec = {
+		.prog = "katamichi-rx",
+		.name = name,
+		.plan = {.uid = s->uid, .gid = s->gid},
+		.fds = fds,
+		.n_fds = n_fds,
+		.args = args,
+		.n_args = KM_COUNT(args) - !extra,
+	};
+
+	return role_spawn(&spec, child, err);
+}
+
 static int spawn_keeper(void *ctx, struct role_child *child, struct km_err *err)
 {
 	struct rx_supervisor *s = ctx;
-	const char *const args[] = {"--mtu", s->mtu_text,
-				    s->replay ? "--replay" : "--reload"};
+	const char *extra = s->replay ? "--replay" : s->reload ? "--reload" : NULL;
 	const struct role_fd fds[] = {
 		{s->fd_config, RX_FD_CONFIG},
 		{s->fd_stats, RX_FD_STATS},
 		{s->shared.fd_ask, RX_FD_ASK},
 		{s->fd_keys, RX_FD_KEYS},
 	};
-	const struct role_spec spec = {
-		.prog = "katamichi-rx",
-		.name = "keeper",
-		.plan = {.uid = s->uid, .gid = s->gid},
-		.fds = fds,
-		.n_fds = KM_COUNT(fds),
-		.args = args,
-		.n_args = s->replay || s->reload ? 3 : 2,
-	};
 
-	return role_spawn(&spec, child, err);
+	return spawn_role(s, "keeper", extra, fds, KM_COUNT(fds), child, err);
 }
 
-/* Both ends stay ours: whoever of the two is started again finds the other where it was. */
+/* Of a user of its own. Both ends stay ours: whoever of the two is started again finds the other
+ * where it was. */
 static int spawn_scan(void *ctx, struct role_child *child, struct km_err *err)
 {
 	struct rx_supervisor *s = ctx;
@@ -143,7 +156,6 @@ static int spawn_scan(void *ctx, struct role_child *child, struct km_err *err)
 static int spawn_publish(void *ctx, struct role_child *child, struct km_err *err)
 {
 	struct rx_supervisor *s = ctx;
-	const char *const args[] = {"--mtu", s->mtu_text, "--replay"};
 	const struct role_fd fds[] = {
 		{s->fd_config, RX_FD_CONFIG},
 		{s->fd_stats, RX_FD_STATS},
@@ -151,84 +163,72 @@ static int spawn_publish(void *ctx, struct role_child *child, struct km_err *err
 		{s->shared.fd_segment_ro, RX_FD_SEGMENT},
 		{s->scan[0], RX_FD_SCAN}, /* last: may be missing */
 	};
-	const struct role_spec spec = {
-		.prog = "katamichi-rx",
-		.name = "publish",
-		.plan = {.uid = s->uid, .gid = s->gid},
-		.fds = fds,
-		.n_fds = KM_COUNT(fds) - (s->scan[0] < 0),
-		.args = args,
-		.n_args = s->replay ? 3 : 2,
-	};
 
-	return role_spawn(&spec, child, err);
+	return spawn_role(s, "publish", s->replay ? "--replay" : NULL, fds,
+			  KM_COUNT(fds) - (s->scan[0] < 0), child, err);
 }
 
 static int spawn_sink(void *ctx, struct role_child *child, struct km_err *err)
 {
 	struct rx_supervisor *s = ctx;
-	const char *const args[] = {"--mtu", s->mtu_text};
 	struct role_fd fds[3 + RX_LIVES_MAX] = {
 		{s->fd_config, RX_FD_CONFIG},
 		{s->fd_stats, RX_FD_STATS},
 		{s->shared.fd_sink, RX_FD_SINK},
 	};
-	struct role_spec spec = {
-		.prog = "katamichi-rx",
-		.name = "sink",
-		.plan = {.uid = s->uid, .gid = s->gid},
-		.fds = fds,
-		.n_fds = 3,
-		.args = args,
-		.n_args = 2,
-	};
+	size_t n = 3;
 
 	if (s->replay || s->config->lives == 0)
 		return 0; /* nothing to send, or nothing that may be sent */
 	rx_sockets_open(&s->sockets, s->config);
 	for (unsigned i = 0; i < s->sockets.count; i++)
 		if (s->sockets.sink[i] >= 0)
-			fds[spec.n_fds++] = (struct role_fd){s->sockets.sink[i],
-							     RX_FD_SINK_SOCKET + (int)i};
-	return role_spawn(&spec, child, err);
+			fds[n++] = (struct role_fd){s->sockets.sink[i],
+						    RX_FD_SINK_SOCKET + (int)i};
+	return spawn_role(s, "sink", NULL, fds, n, child, err);
 }
 
-/* The role of a kind: where its messages come, and where its consumers do. */
-static int spawn_kind(struct rx_supervisor *s, enum rx_kind kind, struct role_child *child,
-		      struct km_err *err)
+/* The role of KIND: where its messages come, where its consumers do, and FD under the number TARGET
+ * (-1: none). */
+static int spawn_kind(struct rx_supervisor *s, enum rx_kind kind, int fd, int target,
+		      struct role_child *child, struct km_err *err)
 {
-	const char *const args[] = {"--mtu", s->mtu_text};
-	struct role_fd fds[2 + 2 * RX_LIVES_MAX] = {
+	struct role_fd fds[3 + 2 * RX_LIVES_MAX] = {
 		{s->fd_config, RX_FD_CONFIG},
 		{s->fd_stats, RX_FD_STATS},
+		{fd, target},
 	};
-	struct role_spec spec = {
-		.prog = "katamichi-rx",
-		.name = rx_kind_name(kind),
-		.plan = {.uid = s->uid, .gid = s->gid},
-		.fds = fds,
-		.n_fds = 2,
-		.args = args,
-		.n_args = KM_COUNT(args),
-	};
+	size_t n = fd < 0 ? 2 : 3;
 
-	if (s->replay || rx_config_count(s->config, kind) == 0)
-		return 0;
 	for (unsigned i = 0; i < s->sockets.count; i++) {
 		if (s->config->live[i].kind != kind)
 			continue;
-		fds[spec.n_fds++] =
-			(struct role_fd){s->sockets.feed[i], RX_FD_FEED + (int)i};
+		fds[n++] = (struct role_fd){s->sockets.feed[i], RX_FD_FEED + (int)i};
 		if (s->sockets.listen[i] >= 0)
-			fds[spec.n_fds++] = (struct role_fd){s->sockets.listen[i],
-							     RX_FD_LISTEN + (int)i};
+			fds[n++] = (struct role_fd){s->sockets.listen[i],
+						    RX_FD_LISTEN + (int)i};
 	}
-	return role_spawn(&spec, child, err);
+	return spawn_role(s, rx_kind_name(kind), NULL, fds, n, child, err);
 }
 
 static int spawn_state(void *ctx, struct role_child *child, struct km_err *err)
 {
-	return spawn_kind(ctx, RX_KIND_STATE, child, err);
+	struct rx_supervisor *s = ctx;
+
+	if (s->replay || rx_config_count(s->config, RX_KIND_STATE) == 0)
+		return 0;
+	return spawn_kind(s, RX_KIND_STATE, -1, -1, child, err);
+}
+
+static int spawn_stream(void *ctx, struct role_child *child, struct km_err *err)
+{
+	struct rx_supervisor *s = ctx;
+
+	if (s->replay || rx_config_count(s->config, RX_KIND_STREAM) == 0)
+		return 0;
+	if (rx_dial_renew(&s->dial, err) != 0)
+		return -1;
+	return spawn_kind(s, RX_KIND_STREAM, s->dial.pair[1], RX_FD_DIAL, child, err);
 }
 
 static int spawn_capture(void *ctx, struct role_child *child, struct km_err *err)
@@ -479,6 +479,18 @@ static int take_keys(struct rx_supervisor *s, struct fleet *fleet, struct km_err
 	return rc;
 }
 
+/* Role stream wants ways to its consumers. */
+static void answer(void *ctx, struct fleet *fleet)
+{
+	struct rx_supervisor *s = ctx;
+
+	if (rx_dial_answer(&s->dial, s->config) != 0) {
+		rx_dial_close(&s->dial);
+		fleet_restart(fleet, BIT(ROLE_STREAM),
+			      "stream asked for what is not its own");
+	}
+}
+
 static void reload(void *ctx, struct fleet *fleet)
 {
 	struct km_err err = KM_ERR_INIT;
@@ -555,7 +567,9 @@ static int set_up(struct rx_supervisor *s, const void *bytes, size_t len, int re
 		return -1;
 	if (rx_config_scans(s->config) && ipc_pair(s->scan, err) != 0)
 		return -1;
-	if (!s->replay && rx_sockets_make(&s->sockets, s->config, s->uid, s->gid, err) != 0)
+	if (!s->replay &&
+	    (rx_sockets_make(&s->sockets, s->config, s->uid, s->gid, err) != 0 ||
+	     rx_dial_prepare(s->config, s->uid, s->gid, err) != 0))
 		return -1;
 	s->fd_pid = host_lock_pid(s->config->run_dir, err);
 	if (s->fd_pid < 0)
@@ -578,6 +592,7 @@ static void tear_down(struct rx_supervisor *s)
 	rx_shared_free(&s->shared);
 	rx_intake_free(&s->intake);
 	rx_sockets_close(&s->sockets, s->config);
+	rx_dial_close(&s->dial);
 	km_close(&s->scan[0]);
 	km_close(&s->scan[1]);
 	stats_unmap(&s->stats_map);
@@ -603,21 +618,23 @@ static void say_start(const struct rx_supervisor *s)
 	log_event(EVENT_CORES_PLACED, "%s", cores_describe(&cores, placed, sizeof(placed)));
 }
 
+static const struct fleet_role roles[ROLE_COUNT] = {
+	[ROLE_KEEPER] = {"keeper", 0, spawn_keeper, RX_STATS_KEEPER},
+	[ROLE_SCAN] = {"scan", 0, spawn_scan, RX_STATS_SCAN},
+	[ROLE_PUBLISH] = {"publish", 0, spawn_publish, RX_STATS_PUBLISH},
+	[ROLE_SINK] = {"sink", 0, spawn_sink, RX_STATS_SINK},
+	[ROLE_CAPTURE] = {"capture", 0, spawn_capture, RX_STATS_CAPTURE},
+	[ROLE_DECODE] = {"decode", 0, spawn_decode, RX_STATS_DECODE},
+	[ROLE_STATE] = {"state", 0, spawn_state, RX_STATS_STATE},
+	[ROLE_STREAM] = {"stream", 0, spawn_stream, RX_STATS_STREAM},
+};
+static const uint8_t stop_order[ROLE_COUNT] = {ROLE_CAPTURE, ROLE_DECODE, ROLE_SINK,
+					       ROLE_STATE,   ROLE_STREAM, ROLE_PUBLISH,
+					       ROLE_SCAN,    ROLE_KEEPER};
+
 int rx_supervisor_run(const struct rx_config *config, const char *path, const char *bytes,
 		      size_t len, const struct host_interface *port, int replay_fd)
 {
-	static const struct fleet_role roles[ROLE_COUNT] = {
-		[ROLE_KEEPER] = {"keeper", 0, spawn_keeper, RX_STATS_KEEPER},
-		[ROLE_SCAN] = {"scan", 0, spawn_scan, RX_STATS_SCAN},
-		[ROLE_PUBLISH] = {"publish", 0, spawn_publish, RX_STATS_PUBLISH},
-		[ROLE_SINK] = {"sink", 0, spawn_sink, RX_STATS_SINK},
-		[ROLE_CAPTURE] = {"capture", 0, spawn_capture, RX_STATS_CAPTURE},
-		[ROLE_DECODE] = {"decode", 0, spawn_decode, RX_STATS_DECODE},
-		[ROLE_STATE] = {"state", 0, spawn_state, RX_STATS_STATE},
-	};
-	static const uint8_t stop_order[ROLE_COUNT] = {
-		ROLE_CAPTURE, ROLE_DECODE, ROLE_SINK,  ROLE_STATE,
-		ROLE_PUBLISH, ROLE_SCAN,   ROLE_KEEPER};
 	struct rx_supervisor s = {
 		.config = config,
 		.path = path,
@@ -633,6 +650,7 @@ int rx_supervisor_run(const struct rx_config *config, const char *path, const ch
 		.replay = replay_fd >= 0,
 		.shared = RX_SHARED_INIT,
 		.intake = RX_INTAKE_INIT,
+		.dial = RX_DIAL_INIT,
 		.notify = NOTIFY_INIT,
 	};
 	const struct fleet_plan plan = {
@@ -645,6 +663,8 @@ int rx_supervisor_run(const struct rx_config *config, const char *path, const ch
 		.prepare = prepare,
 		.tick = s.replay ? tick_replay : tick,
 		.reload = s.replay ? NULL : reload,
+		.ask = s.dial.pair,
+		.answer = answer,
 		.ctx = &s,
 		.beats = s.replay ? NULL : &s.stats_map,
 		.notify = s.replay ? NULL : &s.notify,

@@ -53,6 +53,34 @@ static void print_lives(const struct tx_config *config, const struct stats_map *
 	}
 }
 
+/* The number that role stream shows for its channel. */
+static uint64_t stream(const struct stats_map *map, unsigned number, const char *what)
+{
+	char name[STATS_NAME_MAX];
+
+	(void)snprintf(name, sizeof(name), "ch%u_%s", number, what);
+	return counter(map, "stream", name);
+}
+
+static void print_streams(const struct tx_config *config, const struct stats_map *map)
+{
+	for (unsigned i = 0; i < config->lives; i++) {
+		const unsigned n = config->live[i].number;
+
+		if (config->live[i].kind != TX_KIND_STREAM)
+			continue;
+		(void)printf("stream    %s: open %" PRIu64 ", opened %" PRIu64
+			     ", broken %" PRIu64 ", bytes %" PRIu64
+			     "; turned away: too many %" PRIu64 ", not allowed %" PRIu64
+			     "; bytes dropped %" PRIu64 ", waits %" PRIu64 "\n",
+			     config->live[i].name, stream(map, n, "open"),
+			     stream(map, n, "opened"), stream(map, n, "broken"),
+			     stream(map, n, "bytes"), stream(map, n, "refused"),
+			     stream(map, n, "not_allowed"), stream(map, n, "dropped_bytes"),
+			     stream(map, n, "waits"));
+	}
+}
+
 /* What the running daemon works with, not what stands in files. */
 static void print_keys(const struct stats_map *map)
 {
@@ -129,6 +157,7 @@ static void print_text(const struct tx_config *config, const struct stats_map *m
 		     counter(map, "source", "resends"));
 	print_lives(config, map);
 	print_states(config, map);
+	print_streams(config, map);
 	(void)printf(
 		"frames    sent %" PRIu64 ", bytes %" PRIu64 ", no buffer %" PRIu64 "\n",
 		counter(map, "sender", "frames_sent"), counter(map, "sender", "bytes_sent"),

@@ -17,6 +17,7 @@
 #include "sender.h"
 #include "signer.h"
 #include "source.h"
+#include "stream_role.h"
 #include "tx_commands.h"
 #include "tx_state_role.h"
 
@@ -240,6 +241,8 @@ static int run_role(int argc, char **argv)
 		return tx_state_main(&ctx);
 	if (strcmp(ctx.name, "load") == 0)
 		return load_main(&ctx);
+	if (strcmp(ctx.name, "stream") == 0)
+		return stream_main(&ctx);
 	(void)fprintf(stderr, "katamichi-tx: no role %s\n", ctx.name);
 	return EX_USAGE;
 }

@@ -21,7 +21,7 @@
 #include "tx_reload.h"
 #include "tx_sockets.h"
 
-enum { ROLE_SIGNER, ROLE_SENDER, ROLE_SOURCE, ROLE_STATE, ROLE_COUNT };
+enum { ROLE_SIGNER, ROLE_SENDER, ROLE_SOURCE, ROLE_STATE, ROLE_STREAM, ROLE_COUNT };
 #define BIT(role) (UINT32_C(1) << (role))
 
 /* The source finishes its windows and says farewell before it ends: it may take 10 s. */
@@ -53,9 +53,9 @@ struct tx_supervisor {
 	struct lane_plan lanes;
 	struct shm_map index;
 	int fd_config, fd_stats, fd_index, fd_slots, fd_slots_ro, fd_pid, fd_keys;
-	int fd_received, fd_sent;     /* counters of the port */
-	int sign[2];		      /* source's end, signer's end */
-	struct tx_sockets sockets;    /* of live channels; they outlive a role */
+	int fd_received, fd_sent;  /* counters of the port */
+	int sign[2];		   /* source's end, signer's end */
+	struct tx_sockets sockets; /* of live channels; they outlive a role */
 	struct tx_groups groups;
 	struct return_watch received; /* since received_base */
 	uint64_t received_base;
@@ -155,6 +155,11 @@ static int spawn_kind(struct tx_supervisor *s, enum tx_kind kind, struct role_ch
 static int spawn_state(void *ctx, struct role_child *child, struct km_err *err)
 {
 	return spawn_kind(ctx, TX_KIND_STATE, child, err);
+}
+
+static int spawn_stream(void *ctx, struct role_child *child, struct km_err *err)
+{
+	return spawn_kind(ctx, TX_KIND_STREAM, child, err);
 }
 
 /*
@@ -447,9 +452,10 @@ int tx_supervisor_run(const struct tx_config *config, const char *path, const ch
 		[ROLE_SOURCE] = {"source", BIT(ROLE_SENDER) | BIT(ROLE_SIGNER),
 				 spawn_source, TX_STATS_SOURCE},
 		[ROLE_STATE] = {"state", 0, spawn_state, TX_STATS_STATE},
+		[ROLE_STREAM] = {"stream", 0, spawn_stream, TX_STATS_STREAM},
 	};
-	static const uint8_t stop_order[ROLE_COUNT] = {ROLE_STATE, ROLE_SOURCE, ROLE_SENDER,
-						       ROLE_SIGNER};
+	static const uint8_t stop_order[ROLE_COUNT] = {ROLE_STATE, ROLE_STREAM, ROLE_SOURCE,
+						       ROLE_SENDER, ROLE_SIGNER};
 	struct tx_supervisor s = {
 		.config = config,
 		.path = path,

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: ISC
 #include "tx_sockets.h"
 
+#include <fcntl.h>
 #include <linux/filter.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -60,6 +64,51 @@ static int open_pair(struct tx_sockets *sockets, unsigned i,
 	return 0;
 }
 
+/*
+ * The FIFO for reading alone: so its reader sees when the last writer has gone, and a stream has
+ * an end. It is open at all times all the same, here, and no writer meets a FIFO that nobody reads.
+ */
+static int open_fifo(const struct local_end *place, const struct local_end_terms *terms,
+		     struct km_err *err)
+{
+	_cleanup_close_ int both = local_end_fifo(place, terms, err);
+	struct stat made, opened;
+	int fd;
+
+	if (both < 0)
+		return -1;
+	fd = open(place->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return km_err_set_errno(err, EX_NOINPUT, "%s", place->path);
+	if (fstat(both, &made) == 0 && fstat(fd, &opened) == 0 &&
+	    made.st_ino == opened.st_ino && made.st_dev == opened.st_dev)
+		return fd;
+	(void)close(fd);
+	return km_err_set(err, EX_NOINPUT,
+			  "%s was exchanged while it was opened: look who may "
+			  "write in its directory",
+			  place->path);
+}
+
+/* A producer that vanished without a word would keep its place for ever. Connections inherit it. */
+static int watch_peers(int fd, struct km_err *err)
+{
+	static const struct {
+		int level, name, value;
+	} option[] = {
+		{SOL_SOCKET, SO_KEEPALIVE, 1},
+		{IPPROTO_TCP, TCP_KEEPIDLE, 60},
+		{IPPROTO_TCP, TCP_KEEPINTVL, 10},
+		{IPPROTO_TCP, TCP_KEEPCNT, 3},
+	};
+
+	for (size_t i = 0; i < KM_COUNT(option); i++)
+		if (setsockopt(fd, option[i].level, option[i].name, &option[i].value,
+			       sizeof(option[i].value)) != 0)
+			return km_err_set_errno(err, EX_OSERR, "keep-alive of a listener");
+	return 0;
+}
+
 static int open_one(struct tx_sockets *sockets, unsigned i,
 		    const struct tx_config_live *conf, unsigned diode,
 		    const struct local_end_terms *common, struct km_err *err)
@@ -72,16 +121,21 @@ static int open_one(struct tx_sockets *sockets, unsigned i,
 
 	shun_code(code, diode);
 	terms.mode = conf->socket_mode;
-	terms.type = SOCK_DGRAM;
+	terms.type = conf->kind == TX_KIND_STREAM ? SOCK_STREAM : SOCK_DGRAM;
 	if (conf->listen.kind == LOCAL_END_INET)
 		terms.filter = &program;
-	fd = local_end_bind(&conf->listen, &terms, err);
+	fd = conf->listen.kind == LOCAL_END_FIFO
+		     ? open_fifo(&conf->listen, &terms, err)
+		     : local_end_bind(&conf->listen, &terms, err);
 	if (fd < 0)
 		return -1;
-	if (conf->listen.kind ==
-	    LOCAL_END_INET) /* a path's is bounded in messages, by the host */
-		size_queue(fd, conf, SO_RCVBUF);
 	*(own ? &sockets->listen[i] : &sockets->source[i]) = fd;
+	/* a path's is bounded in messages, by the host */
+	if (terms.type == SOCK_DGRAM && conf->listen.kind == LOCAL_END_INET)
+		size_queue(fd, conf, SO_RCVBUF);
+	else if (terms.type == SOCK_STREAM && conf->listen.kind == LOCAL_END_INET &&
+		 watch_peers(fd, err) != 0)
+		return -1;
 	return own ? open_pair(sockets, i, conf, err) : 0;
 }
 

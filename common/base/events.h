@@ -114,6 +114,9 @@
 	  "messages to a group are taken by an interface")                                 \
 	X(GROUP_MISSING, "group.missing", LOG_ERR,                                         \
 	  "messages to a group cannot be taken by an interface")                           \
+	X(STREAM_REFUSED, "stream.refused", LOG_WARNING, "a producer was turned away")     \
+	X(STREAM_DROPPED, "stream.dropped", LOG_WARNING,                                   \
+	  "a stream has a gap: there was no room for what its producer brought")           \
 	X(RESEND_DONE, "resend.done", LOG_NOTICE, "a ticket was worked off")               \
 	X(RESEND_REFUSED, "resend.refused", LOG_WARNING, "a ticket cannot be worked off")
 
@@ -206,6 +209,16 @@
 	X(STATE_FILE, "state.file", LOG_ERR, "a state channel's table is not written")      \
 	X(STATE_CONSUMER, "state.consumer", LOG_WARNING,                                   \
 	  "consumers of a state channel do not get every change")                          \
+	X(STREAM_GAP, "stream.gap", LOG_WARNING, "bytes of a stream were lost")            \
+	X(STREAM_JOINED, "stream.joined", LOG_NOTICE, "a stream is met in its middle")     \
+	X(STREAM_SLOW, "stream.slow", LOG_WARNING,                                         \
+	  "a consumer takes less than comes, and was cut off")                             \
+	X(STREAM_BROKEN, "stream.broken", LOG_WARNING, "a consumer went away")             \
+	X(STREAM_ABSENT, "stream.absent", LOG_WARNING, "a consumer is not there")          \
+	X(STREAM_CROWDED, "stream.crowded", LOG_WARNING,                                   \
+	  "more streams than a channel may have")                                          \
+	X(STREAM_MALFORMED, "stream.malformed", LOG_ERR,                                   \
+	  "authenticated messages of a stream channel make no sense")                      \
 	X(RETURN_PATH, "return.path", LOG_CRIT, "the link is not one-way")                 \
 	X(TX_PERMISSIVE, "tx.permissive", LOG_WARNING,                                     \
 	  "the sender runs without its full sandbox")                                      \

@@ -69,6 +69,22 @@ struct cage_call {
 /* Only on that descriptor. */
 #define CAGE_FD(name_, fd_) CAGE_IF(name_, 0, CAGE_INT, fd_)
 
+/* On descriptors that a role got after its start: cage_lay_apart(). Six rows. */
+#define CAGE_LATE(name_)                                                                   \
+	CAGE_IF(name_, 0, 64, 64), CAGE_IF(name_, 0, 128, 128),                            \
+		CAGE_IF(name_, 0, 256, 256), CAGE_IF(name_, 0, 512, 512),                  \
+		CAGE_IF(name_, 0, 1024, 1024), CAGE_IF(name_, 0, 2048, 2048)
+/* The same, and only when another argument is so too. */
+#define CAGE_LATE_IF(name_, number_, mask_, value_)                                        \
+	CAGE_IF2(name_, 0, 64, 64, number_, mask_, value_),                                \
+		CAGE_IF2(name_, 0, 128, 128, number_, mask_, value_),                      \
+		CAGE_IF2(name_, 0, 256, 256, number_, mask_, value_),                      \
+		CAGE_IF2(name_, 0, 512, 512, number_, mask_, value_),                      \
+		CAGE_IF2(name_, 0, 1024, 1024, number_, mask_, value_),                    \
+		CAGE_IF2(name_, 0, 2048, 2048, number_, mask_, value_)
+#define CAGE_LATE_FIRST 64
+#define CAGE_LATE_LAST 4095
+
 enum cage_right {
 	CAGE_READ, /* one file, to be read */
 	CAGE_LIST, /* directories beneath one, to be listed and walked */
@@ -129,6 +145,13 @@ void cage_add_fd(struct cage *cage, int call, int fd);
 /* Adds a path, as cage_add_fd(). */
 void cage_add_path(struct cage *cage, enum cage_right right, const char *fmt, ...)
 	KM_PRINTF(3, 4);
+
+/*
+ * For a role with CAGE_LATE rows, in its set-up: every number below CAGE_LATE_FIRST is taken from
+ * here on, so that what it opens or is given later has one that such a row allows, and what it came
+ * with has not. LATE: so many there may be; the limit of descriptors is raised to that.
+ */
+KM_MUST_CHECK int cage_lay_apart(size_t late, struct km_err *err);
 
 /*
  * Files outside the plan's paths cannot be opened from here on, no TCP port be used, no signal

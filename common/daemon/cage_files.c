@@ -86,6 +86,31 @@ static int cage_limit(const struct cage *cage, struct km_err *err)
 	return 0;
 }
 
+int cage_lay_apart(size_t late, struct km_err *err)
+{
+	struct rlimit limit;
+	int fd;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return km_err_set_errno(err, EX_OSERR, "limit of descriptors");
+	limit.rlim_cur = CAGE_LATE_FIRST + late;
+	if (limit.rlim_cur > limit.rlim_max || limit.rlim_cur > CAGE_LATE_LAST + 1)
+		return km_err_set(err, EX_CONFIG,
+				  "%zu descriptors are needed and the limit is %llu: raise "
+				  "LimitNOFILE=, or lower connections",
+				  CAGE_LATE_FIRST + late,
+				  (unsigned long long)limit.rlim_max);
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return km_err_set_errno(err, EX_OSERR, "limit of descriptors");
+	do {
+		fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			return km_err_set_errno(err, EX_OSERR, "descriptors of the start");
+	} while (fd < CAGE_LATE_FIRST);
+	(void)close(fd);
+	return 0;
+}
+
 int cage_close_files(const struct cage *cage, struct cage_report *report,
 		     struct km_err *err)
 {

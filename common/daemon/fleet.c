@@ -371,11 +371,12 @@ static void fleet_step(struct fleet *f, uint64_t *next_tick_ns)
 {
 	struct role_child *list[FLEET_ROLES_MAX];
 	struct km_err err = KM_ERR_INIT;
+	struct pollfd ask = {.fd = f->plan->ask ? *f->plan->ask : -1, .events = POLLIN};
 	uint32_t ended, readable;
 
 	for (size_t i = 0; i < f->plan->n; i++)
 		list[i] = &f->child[i];
-	if (supervise_wait(list, f->plan->n, NULL, 0, fleet_deadline(f, *next_tick_ns),
+	if (supervise_wait(list, f->plan->n, &ask, 1, fleet_deadline(f, *next_tick_ns),
 			   &ended, &readable, &err) != 0) {
 		log_event(EVENT_DAEMON_FAILED, "%s", err.text);
 		fleet_end(f, err.code);
@@ -387,6 +388,8 @@ static void fleet_step(struct fleet *f, uint64_t *next_tick_ns)
 		else if (readable >> i & 1)
 			fleet_handle_message(f, i);
 	}
+	if (ask.revents)
+		f->plan->answer(f->plan->ctx, f);
 	fleet_check_signals(f);
 	if (!f->ending && clock_mono_ns() >= *next_tick_ns) {
 		*next_tick_ns = clock_add(clock_mono_ns(), f->plan->tick_ns);

@@ -65,6 +65,10 @@ struct fleet_plan {
 	int (*tick)(void *ctx, struct fleet *fleet);
 	/* SIGHUP; it says itself what came of it. NULL: SIGHUP changes nothing. */
 	void (*reload)(void *ctx, struct fleet *fleet);
+	/* A descriptor at which roles ask for something, -1 now and then; and what looks at it when
+	 * it is readable. NULL: none. */
+	const int *ask;
+	void (*answer)(void *ctx, struct fleet *fleet);
 	void *ctx;
 	const struct stats_map *beats; /* NULL: no role is taken for hung */
 	struct notify *notify;	       /* NULL: there is no service manager to tell */

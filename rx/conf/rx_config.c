@@ -78,6 +78,11 @@ static void convert_live(struct rx_config_live *to, const struct rx_raw_channel 
 	memcpy(to->file, from->file, sizeof(to->file));
 	to->file_every_ns = from->file_every_ns;
 	to->file_mode = (uint16_t)rx_parse_mode(from->file_mode);
+	to->connections =
+		from->deliver.kind == LOCAL_END_FIFO ? 1 : (unsigned)from->connections;
+	to->consumer_buffer = from->consumer_buffer;
+	to->gap = (uint8_t)from->gap;
+	memcpy(to->gap_text, from->gap_text, sizeof(to->gap_text));
 }
 
 static void convert_channels(struct rx_config *to, const struct rx_raw *from)
@@ -339,6 +344,7 @@ const char *rx_kind_name(enum rx_kind kind)
 		[RX_KIND_FILES] = "files",
 		[RX_KIND_DATAGRAM] = "datagram",
 		[RX_KIND_STATE] = "state",
+		[RX_KIND_STREAM] = "stream",
 	};
 
 	return names[kind];

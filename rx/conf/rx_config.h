@@ -64,7 +64,11 @@ struct rx_config_channel {
 	unsigned fec_k, fec_m, depth_max; /* the transmitter's; only to judge the pool */
 };
 
-enum rx_kind { RX_KIND_FILES, RX_KIND_DATAGRAM, RX_KIND_STATE, RX_KINDS };
+enum rx_kind { RX_KIND_FILES, RX_KIND_DATAGRAM, RX_KIND_STATE, RX_KIND_STREAM, RX_KINDS };
+
+/* What a consumer of a stream meets where bytes were lost: its end, or a line that says so. */
+enum rx_gap { RX_GAP_CLOSE, RX_GAP_MARK };
+#define RX_GAP_TEXT_MAX 128u
 
 #define RX_LIVES_MAX SINK_CHANNELS
 #define RX_STATES_MAX 6u /* of kind state; rows of counters for each */
@@ -92,6 +96,11 @@ struct rx_config_live {
 	char file[RX_PATH_LEN]; /* "": none */
 	uint64_t file_every_ns; /* 1 s */
 	uint16_t file_mode;	/* 0644 */
+	/* kind = stream */
+	unsigned connections;		/* consumers at a time, 16; of a FIFO 1 */
+	uint64_t consumer_buffer;	/* bytes that wait for one of them, 1 MiB */
+	uint8_t gap;			/* enum rx_gap; close */
+	char gap_text[RX_GAP_TEXT_MAX]; /* of RX_GAP_MARK, with %u for the bytes lost */
 };
 
 struct rx_config {

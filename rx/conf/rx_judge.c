@@ -130,7 +130,7 @@ static void judge_deliver(const struct rx_raw *raw, struct conf_report *report, 
 	if (by[0] != '\0' && strcmp(by, raw->interface) == 0)
 		conf_report_add(report, raw, "channel", i, "deliver_interface",
 				"is the diode port, which never sends");
-	if (c->deliver.kind == LOCAL_END_FIFO)
+	if (c->deliver.kind == LOCAL_END_FIFO && c->kind != RX_KIND_STREAM)
 		conf_report_add(
 			report, raw, "channel", i, "deliver",
 			"kind = %s has no use for a FIFO, which keeps no boundaries",
@@ -162,6 +162,21 @@ static void judge_state(const struct rx_raw *raw, struct conf_report *report, ui
 				RX_STATES_MAX);
 }
 
+static void judge_stream(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	const struct rx_raw_channel *c = &raw->channel[i];
+	const char *number = strstr(c->gap_text, "%u");
+
+	if (!number || strchr(c->gap_text, '%') != number || strchr(number + 1, '%'))
+		conf_report_add(report, raw, "channel", i, "gap_text",
+				"names the lost bytes by %%u, once, and has no other %%");
+	for (uint32_t j = 0; c->deliver.kind == LOCAL_END_FIFO && j < i; j++)
+		if (local_end_equal(&raw->channel[j].deliver, &c->deliver))
+			conf_report_add(report, raw, "channel", i, "deliver",
+					"channel %s writes into that FIFO already",
+					raw->channel[j].name);
+}
+
 static void judge_live(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
 {
 	const struct rx_raw_channel *c = &raw->channel[i];
@@ -185,6 +200,8 @@ static void judge_live(const struct rx_raw *raw, struct conf_report *report, uin
 	judge_deliver(raw, report, i);
 	if (c->kind == RX_KIND_STATE)
 		judge_state(raw, report, i);
+	if (c->kind == RX_KIND_STREAM)
+		judge_stream(raw, report, i);
 	for (uint32_t j = 0; j < i; j++)
 		before += raw->channel[j].kind != RX_KIND_FILES;
 	if (before >= RX_LIVES_MAX)

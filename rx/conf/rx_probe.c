@@ -216,6 +216,9 @@ void rx_probe_memory(const struct rx_config *config, struct rx_memory *memory)
 	for (unsigned i = 0; i < config->lives; i++)
 		if (config->live[i].kind == RX_KIND_STATE)
 			memory->hold += config->live[i].max_table;
+		else if (config->live[i].kind == RX_KIND_STREAM)
+			memory->hold += 2u * config->live[i].connections *
+					config->live[i].consumer_buffer;
 	memory->total = memory->ring + memory->pool + memory->hold + memory->messages;
 }
 

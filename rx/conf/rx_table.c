@@ -5,11 +5,19 @@
 #include "fec.h"
 #include "log.h"
 #include "scan.h"
+#include "stream.h"
 
 static const struct conf_name kinds[] = {
 	{"files", RX_KIND_FILES},
 	{"datagram", RX_KIND_DATAGRAM},
 	{"state", RX_KIND_STATE},
+	{"stream", RX_KIND_STREAM},
+	{NULL, 0},
+};
+
+static const struct conf_name gaps[] = {
+	{"close", RX_GAP_CLOSE},
+	{"mark", RX_GAP_MARK},
 	{NULL, 0},
 };
 
@@ -193,8 +201,9 @@ static const struct conf_row channel_rows[] = {
 	CHANNEL(number, "number", CONF_U64, .required = true, .min = 1, .max = 65535,
 		.help = "Number of the channel on the wire; the same on both sides."),
 	CHANNEL(kind, "kind", CONF_ENUM, .required = true, .names = kinds,
-		.help = "What the channel carries: files; datagrams; or state, the latest "
-			"value of each key. Keys of the other kinds are ignored."),
+		.help = "What the channel carries: files; datagrams; state, the latest "
+			"value of each key; or stream, the bytes of connections. Keys of "
+			"the other kinds are ignored."),
 	CHANNEL(owner, "owner", CONF_STRING, .required = true,
 		.help = "Who answers for the data on this side."),
 	CHANNEL(purpose, "purpose", CONF_STRING, .required = true,
@@ -248,7 +257,8 @@ static const struct conf_row channel_rows[] = {
 			"of a consumer's socket; kind = datagram also takes the address of "
 			"a group (multicast). With kind = state consumers connect to "
 			"it: an address of this host, served only at the interface that "
-			"has it, or a path."),
+			"has it, or a path. With kind = stream also the path of a "
+			"FIFO, after fifo:."),
 	CHANNEL(deliver_interface, "deliver_interface", CONF_STRING,
 		.help = "Interface by which messages leave to the group in deliver, which "
 			"needs it. Never the diode port, nor what stands on it."),
@@ -288,6 +298,22 @@ static const struct conf_row channel_rows[] = {
 		.min = 100 * NS_MS, .max = 3600 * NS_S,
 		.help = "The file is written at most so often, and when something has "
 			"changed."),
+	CHANNEL(connections, "connections", CONF_U64, .def = "16", .min = 1,
+		.max = STREAM_OPEN_MAX,
+		.help = "Streams of a stream channel at a time, each with a consumer of "
+			"its "
+			"own; one more is not delivered, and counted. As many again may "
+			"have ended while their consumers take the rest. A FIFO is one."),
+	CHANNEL(consumer_buffer, "consumer_buffer", CONF_SIZE, .def = "1 MiB",
+		.min = 64 * KIB, .max = GIB,
+		.help = "What may wait for one consumer of a stream channel, there or not. "
+			"One that takes less than comes is cut off when it is full."),
+	CHANNEL(gap, "gap", CONF_ENUM, .def = "close", .names = gaps,
+		.help = "What a consumer of a stream channel meets where bytes were lost: "
+			"close ends its connection there, for good; mark puts a line with "
+			"gap_text in their place and goes on, for protocols of lines."),
+	CHANNEL(gap_text, "gap_text", CONF_STRING, .def = "[katamichi: %u bytes lost]",
+		.help = "The line that stands for lost bytes; %u is their number."),
 };
 
 static const struct conf_section sections[] = {

@@ -43,6 +43,10 @@ struct rx_raw_channel {
 	uint64_t stale_ns, max_keys, max_table;
 	char file[RX_PATH_LEN];
 	uint64_t file_every_ns;
+	uint64_t connections;
+	uint64_t consumer_buffer;
+	int gap;
+	char gap_text[RX_GAP_TEXT_MAX];
 };
 
 struct rx_raw {

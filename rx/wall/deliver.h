@@ -127,6 +127,7 @@ enum deliver_fd {
 		16,	   /* sink: a connected socket for each live channel, or absent */
 	RX_FD_LISTEN = 16, /* a role of a kind: where consumers of live channel i come */
 	RX_FD_KEYS = 40,   /* keeper: the roll of keys, keys_roll.h */
+	RX_FD_DIAL = 41,   /* stream: where it asks for a way to a consumer, dial.h */
 	RX_FD_FEED = 48,   /* a role of a kind: where messages of live channel i come */
 };
 enum deliver_stats_block {
@@ -140,7 +141,8 @@ enum deliver_stats_block {
 	RX_STATS_SCAN = 7,   /* beats, and nothing counted */
 	RX_STATS_TIMING = 8, /* decode's too: how long messages are on the way */
 	RX_STATS_STATE = 9,
-	RX_STATS_ROLES = 10,
+	RX_STATS_STREAM = 10,
+	RX_STATS_ROLES = 11,
 };
 
 #endif

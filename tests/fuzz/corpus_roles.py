@@ -90,6 +90,52 @@ def states(_vectors):
         + piece(3, b"\x02" + head[1:] + body)
 
 
+def streams(_vectors):
+    """Scripts of fuzz_stream.c: policy, then time, consumer, length and message each."""
+    def head(op, newest, run=7):
+        return struct.pack(">BBIQ", 1, op, run, newest)
+
+    def said(message, time=1, how=200):
+        return struct.pack(">BBH", time, how, len(message)) + message
+
+    def opened(number, source=b""):
+        return said(head(1, number) + struct.pack(">QB", number, len(source)) + source)
+
+    def data(number, offset, content, newest=None, **more):
+        return said(head(2, newest or number) + struct.pack(">QQ", number, offset) + content, **more)
+
+    def closed(number, offset, end=0, newest=None):
+        return said(head(3, newest or number) + struct.pack(">QQB", number, offset, end))
+
+    def alive(newest, *marks, run=7):
+        return said(head(4, newest, run) + bytes([len(marks)])
+                    + b"".join(struct.pack(">QQ", *mark) for mark in marks))
+    for policy, name in ((b"\0", ""), (b"\1", "mark-")):
+        yield name + "whole", policy + opened(1, bytes(6)) + data(1, 0, b"one\n") + alive(1, (1, 4)) \
+            + data(1, 4, b"two") + closed(1, 7)
+        yield name + "gap", policy + opened(1) + data(1, 0, b"one") + data(1, 9, b"two") \
+            + closed(1, 20)
+        yield name + "late", policy + alive(9, (3, 100), (9, 0)) + data(3, 100, b"x", 9) \
+            + closed(3, 101, 1, 9)
+        yield name + "end-lost", policy + opened(1) + data(1, 0, b"x") + opened(2) + alive(2, (2, 0))
+        yield name + "other-run", policy + opened(1) + data(1, 0, b"x") + alive(1, (1, 5), run=8)
+        yield name + "crowded", policy + b"".join(opened(i) for i in range(1, 8)) + closed(1, 0, 2, 7) \
+            + opened(8) + data(7, 0, b"seven", 8)
+        yield name + "slow", policy + opened(1) + data(1, 0, b"y" * 30000) + data(1, 30000, b"z" * 20000) \
+            + data(1, 50000, b"again", time=30) + data(1, 50005, b"more")
+        yield name + "twice", policy + opened(1) + data(1, 0, b"x") + data(1, 0, b"x", time=255) \
+            + data(1, 1, b"y", time=254) + data(1, 0, b"x")
+        yield name + "gone", policy + opened(1) + data(1, 0, b"x", how=0) + data(1, 1, b"y", how=250)
+    yield "no-such-version", b"\0" + said(b"\x02" + head(1, 1)[1:] + struct.pack(">QB", 1, 0))
+    yield "no-such-op", b"\0" + said(head(5, 1))
+    yield "not-opened", b"\0" + said(head(2, 1) + struct.pack(">QQ", 2, 0) + b"x")
+    yield "past-the-end", b"\0" + said(head(2, 1) + struct.pack(">QQ", 1, (1 << 63) - 1) + b"xy")
+    yield "marks-fall", b"\0" + alive(9, (5, 0), (4, 0)) + alive(9, (5, 0), (5, 0))
+    yield "marks-cut", b"\0" + said(head(4, 9) + b"\x02" + bytes(16))
+    yield "marks-many", b"\0" + alive(99, *((i + 1, 0) for i in range(65)))
+    yield "no-bytes", b"\0" + data(1, 0, b"")
+
+
 def keepers(_vectors):
     """Scripts of fuzz_keeper.c: ANNOUNCE 0, FLOORS 1, RAW 2, PAGE 3, STORE 4, ALLOW 5. How:
     1 signed by a stranger, 2 for somebody else, 4 other environment, 8 far epoch, 16 broken."""

@@ -540,7 +540,8 @@ TARGETS = {"announce": announces, "carrier": carriers, "conf": confs, "deliver":
            "minisig": signatures, "missing": disk.missing, "ready": roles.readies,
            "record": records, "release": releases, "replay": roles.recordings,
            "resend": disk.resends, "rows": roles.rows, "session": sessions, "sign": roles.signs,
-           "sink": roles.sinks, "state": roles.states, "stats": roles.pages, "ticket": tickets}
+           "sink": roles.sinks, "state": roles.states, "stats": roles.pages,
+           "stream": roles.streams, "ticket": tickets}
 
 
 def main():

@@ -32,7 +32,8 @@ ALLOWED = {
     "tx/signer": TX,
     "tx/sender": TX - {"fec"},
     "tx/state": TX - {"fec"},
-    "tx": TX | {"tx/source", "tx/signer", "tx/sender", "tx/state"},
+    "tx/stream": TX - {"fec"},
+    "tx": TX | {"tx/source", "tx/signer", "tx/sender", "tx/state", "tx/stream"},
     "rx/wall": COMMON,
     "rx/conf": COMMON | {"fec", "rx/wall"},
     "rx/capture": RX - {"fec"},
@@ -42,8 +43,9 @@ ALLOWED = {
     "rx/scan": RX - {"fec"},
     "rx/sink": RX - {"fec"},
     "rx/state": RX - {"fec"},
+    "rx/stream": RX - {"fec"},
     "rx": RX | {"rx/capture", "rx/keeper", "rx/decode", "rx/publish",
-                "rx/scan", "rx/sink", "rx/state"},
+                "rx/scan", "rx/sink", "rx/state", "rx/stream"},
 }
 
 
@@ -219,6 +221,21 @@ def decode_has_no_write_path():
             yield f"rx/decode references {symbol}"
 
 
+def stream_makes_no_sockets():
+    """What takes connections sends nothing but into the pair; what sends makes no socket."""
+    for folder, needed, wrong in (
+            ("tx/stream", "accept4", "socket|connect|bind|listen|write|writev|sendto|sendmsg|sendmmsg"),
+            ("rx/stream", "recv", "socket|connect|bind|listen|accept4?|setsockopt|open|openat|fopen")):
+        archive = os.path.join(BUILD, folder, f"lib{folder.replace('/', '_')}.a")
+        text = subprocess.run(["nm", "-u", archive], capture_output=True, text=True,
+                              check=False).stdout
+        if f"U {needed}" not in text:
+            yield f"nm {archive}: no {needed}: the wrong library?"
+        for symbol in sorted(set(re.findall(r"\bU (\w+)", text))):
+            if re.match(f"({wrong})$", symbol):
+                yield f"{folder} references {symbol}"
+
+
 def events_are_documented():
     text = read("common/base/events.h").split("#define EVENTS_COMMON", 1)[1]
     ids = set(re.findall(r'X\(\w+,\s*"([a-z0-9.-]+)"', text))
@@ -341,7 +358,7 @@ def no_secrets():
 
 CHECKS = (top_level, length_of_files, length_of_functions, first_line, numbered_labels,
           unfinished, include_walls, include_cycles, fec_knows_only_libc,
-          sender_cannot_receive, decode_has_no_write_path, events_are_documented,
+          sender_cannot_receive, decode_has_no_write_path, stream_makes_no_sockets, events_are_documented,
           limits_are_documented, decisions_are_listed, links_lead_somewhere,
           threats_name_their_tests, no_blobs, no_downloads, no_secrets)
 

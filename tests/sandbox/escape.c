@@ -151,6 +151,18 @@ struct facts {
 	bool refuses; /* answers some calls with an error instead of death */
 };
 
+/* It may open files; others that get descriptors are given them. */
+static bool may_open(const struct cage *cage)
+{
+	for (size_t i = 0; i < cage->n_calls; i++)
+		if (cage->calls[i].call == SCMP_SYS(openat))
+			return true;
+	for (size_t i = 0; cage->program && i < cage->n_program; i++)
+		if (cage->program[i].call == SCMP_SYS(openat))
+			return true;
+	return false;
+}
+
 /* Asked in a process of its own: it leaves descriptors and directories behind. */
 static struct facts ask_facts(const struct stand_in *role)
 {
@@ -168,7 +180,7 @@ static struct facts ask_facts(const struct stand_in *role)
 		static struct cage cage;
 
 		role->take_place(directory, &target, &cage);
-		facts->opens = cage.opens;
+		facts->opens = cage.opens && may_open(&cage);
 		facts->has_link = target.link >= 0;
 		for (size_t i = 0; i < cage.n_calls; i++)
 			facts->refuses |= cage.calls[i].refuse != 0;

@@ -6,6 +6,7 @@
 #include "deliver.h"
 #include "intake.h"
 #include "keeper_cage.h"
+#include "outlet_cage.h"
 #include "publish_cage.h"
 #include "rx_state_cage.h"
 #include "scan_cage.h"
@@ -108,8 +109,8 @@ static void be_sink(const char *directory, struct target *target, struct cage *c
 
 static void be_state(const char *directory, struct target *target, struct cage *cage)
 {
-	(void)snprintf(config.live[0].file, sizeof(config.live[0].file), "%s/board/state.json",
-		       directory);
+	(void)snprintf(config.live[0].file, sizeof(config.live[0].file),
+		       "%s/board/state.json", directory);
 	target->spool_dir = stand_in_directory(directory, "board");
 	target->read_only = stand_in_memory(RX_FD_CONFIG);
 	/* one too many, such as a mistake of the supervisor would give it */
@@ -119,6 +120,19 @@ static void be_state(const char *directory, struct target *target, struct cage *
 	stand_in_pair(RX_FD_LISTEN);
 	stand_in_pair(RX_FD_FEED);
 	rx_state_cage(cage, &config);
+}
+
+static void be_stream(const char *directory, struct target *target, struct cage *cage)
+{
+	(void)directory;
+	config.lives = 1;
+	config.live[0].kind = RX_KIND_STREAM;
+	target->read_only = stand_in_memory(RX_FD_CONFIG);
+	/* one too many, such as a mistake of the supervisor would give it */
+	target->link = stand_in_link(RX_FD_INTAKE);
+	stand_in_pair(RX_FD_DIAL);
+	stand_in_pair(RX_FD_FEED);
+	outlet_cage(cage, &config);
 }
 
 const struct stand_in stand_ins_rx[] = {
@@ -158,5 +172,6 @@ const struct stand_in stand_ins_rx[] = {
 	  "chdir"}},
 	{"rx sink", be_sink, {"write_log"}},
 	{"rx state", be_state, {"write_log"}},
+	{"rx stream", be_stream, {"write_log"}},
 };
 const size_t stand_ins_rx_count = KM_COUNT(stand_ins_rx);

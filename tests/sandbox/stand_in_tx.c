@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 #include <stdio.h>
 
+#include "inlet_cage.h"
 #include "lane.h"
 #include "sender_cage.h"
 #include "signer_cage.h"
@@ -63,10 +64,23 @@ static void be_state(const char *directory, struct target *target, struct cage *
 	tx_state_cage(cage, &config);
 }
 
+static void be_stream(const char *directory, struct target *target, struct cage *cage)
+{
+	(void)directory;
+	config.lives = 1;
+	config.live[0].kind = TX_KIND_STREAM;
+	target->read_only = stand_in_memory(TX_FD_CONFIG);
+	/* one too many, such as a mistake of the supervisor would give it */
+	target->link = stand_in_link(SENDER_LINK);
+	stand_in_pair(TX_FD_FEED);
+	inlet_cage(cage, &config);
+}
+
 const struct stand_in stand_ins_tx[] = {
 	{"tx source", be_source, {"write_log"}},
 	{"tx signer", be_signer, {"write_log"}},
 	{"tx sender, load", be_sender, {"write_log", "link_sendmmsg"}},
 	{"tx state", be_state, {"write_log"}},
+	{"tx stream", be_stream, {"write_log"}},
 };
 const size_t stand_ins_tx_count = KM_COUNT(stand_ins_tx);

@@ -66,6 +66,9 @@ static void convert_live(struct tx_config_live *to, const struct tx_raw_channel 
 	to->close_ns = from->close_ns;
 	to->gather_ns = from->gather_ns;
 	to->fec_k = (unsigned)from->live_k;
+	to->connections =
+		from->listen.kind == LOCAL_END_FIFO ? 1 : (unsigned)from->connections;
+	to->overflow = (uint8_t)from->overflow;
 	to->fec_m = (unsigned)from->live_m;
 	to->refresh_ns = from->refresh_ns;
 	to->max_keys = (uint32_t)from->max_keys;
@@ -263,6 +266,7 @@ const char *tx_kind_name(enum tx_kind kind)
 		[TX_KIND_FILES] = "files",
 		[TX_KIND_DATAGRAM] = "datagram",
 		[TX_KIND_STATE] = "state",
+		[TX_KIND_STREAM] = "stream",
 	};
 
 	return names[kind];

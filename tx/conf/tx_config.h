@@ -41,12 +41,15 @@ struct tx_config_channel {
 	uint64_t batch_bytes;  /* a batch of small objects ends here: 64 MiB */
 };
 
-enum tx_kind { TX_KIND_FILES, TX_KIND_DATAGRAM, TX_KIND_STATE, TX_KINDS };
+enum tx_kind { TX_KIND_FILES, TX_KIND_DATAGRAM, TX_KIND_STATE, TX_KIND_STREAM, TX_KINDS };
 
 #define TX_LIVES_MAX 16u /* a socket, and 8 rows of counters, for each */
 #define TX_ALLOW_MAX 16u
 #define TX_JOIN_MAX 16u
 #define TX_STATES_MAX 6u /* of kind state; rows of counters for each */
+
+/* What a role does when the source has no room for more. */
+enum tx_overflow { TX_OVERFLOW_WAIT, TX_OVERFLOW_DROP };
 
 /* A channel of any other kind than files: messages, always of class realtime. */
 struct tx_config_live {
@@ -73,6 +76,9 @@ struct tx_config_live {
 	uint64_t refresh_ns; /* each key is said again within that time; 10 s */
 	uint32_t max_keys;   /* 10,000 */
 	uint64_t max_table;  /* bytes of keys and values; 64 MiB */
+	/* kind = stream */
+	unsigned connections; /* producers at a time, 16; of a FIFO 1 */
+	uint8_t overflow;     /* enum tx_overflow; wait */
 };
 
 enum tx_framing {

@@ -8,6 +8,7 @@
 #include "fec.h"
 #include "host.h"
 #include "state.h"
+#include "stream.h"
 #include "tx_table.h"
 
 unsigned tx_rows(uint64_t fec_m)
@@ -133,7 +134,7 @@ static void judge_listen(const struct tx_raw *raw, struct conf_report *report, u
 			"is a group address or reserved: name an address of this host");
 	else
 		judge_join(raw, report, i);
-	if (listen->kind == LOCAL_END_FIFO)
+	if (listen->kind == LOCAL_END_FIFO && c->kind != TX_KIND_STREAM)
 		conf_report_add(
 			report, raw, "channel", i, "listen",
 			"kind = %s has no use for a FIFO, which keeps no boundaries",
@@ -164,6 +165,27 @@ static void judge_state(const struct tx_raw *raw, struct conf_report *report, ui
 				STATE_HEAD_LEN);
 }
 
+/* Streams cannot lose a message to a limit and go on: their producers wait instead. */
+static void judge_stream(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
+{
+	const struct tx_raw_channel *c = &raw->channel[i];
+
+	if (c->max_size < STREAM_MARKS_MAX)
+		conf_report_add(report, raw, "channel", i, "max_size",
+				"is less than the %u bytes that a message of kind = stream "
+				"may need",
+				STREAM_MARKS_MAX);
+	if (c->max_messages != 0)
+		conf_report_add(report, raw, "channel", i, "max_messages",
+				"has no use with kind = stream: it would tear holes");
+	if (c->max_bps != 0)
+		conf_report_add(report, raw, "channel", i, "max_rate",
+				"has no use with kind = stream: it would tear holes");
+	if (c->allow.n != 0 && c->listen.kind != LOCAL_END_INET)
+		conf_report_add(report, raw, "channel", i, "allow",
+				"has no use with a path: socket_mode says who may");
+}
+
 static void judge_live(const struct tx_raw *raw, struct conf_report *report, uint32_t i)
 {
 	const struct tx_raw_channel *c = &raw->channel[i];
@@ -189,6 +211,8 @@ static void judge_live(const struct tx_raw *raw, struct conf_report *report, uin
 	if (c->gather_ns > c->close_ns)
 		conf_report_add(report, raw, "channel", i, "gather",
 				"is longer than close, which ends the wait anyway");
+	if (c->kind == TX_KIND_STREAM)
+		judge_stream(raw, report, i);
 	for (uint32_t j = 0; j < i; j++)
 		before += raw->channel[j].kind != TX_KIND_FILES;
 	if (before >= TX_LIVES_MAX)

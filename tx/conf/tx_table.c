@@ -5,11 +5,19 @@
 #include "fec.h"
 #include "frame.h"
 #include "log.h"
+#include "stream.h"
 
 static const struct conf_name kinds[] = {
 	{"files", TX_KIND_FILES},
 	{"datagram", TX_KIND_DATAGRAM},
 	{"state", TX_KIND_STATE},
+	{"stream", TX_KIND_STREAM},
+	{NULL, 0},
+};
+
+static const struct conf_name overflows[] = {
+	{"wait", TX_OVERFLOW_WAIT},
+	{"drop", TX_OVERFLOW_DROP},
 	{NULL, 0},
 };
 
@@ -195,8 +203,9 @@ static const struct conf_row channel_rows[] = {
 	CHANNEL(number, "number", CONF_U64, .required = true, .min = 1, .max = 65535,
 		.help = "Number of the channel on the wire; the same on both sides."),
 	CHANNEL(kind, "kind", CONF_ENUM, .required = true, .names = kinds,
-		.help = "What the channel carries: files; datagrams; or state, the latest "
-			"value of each key. What is not files is live and always before "
+		.help = "What the channel carries: files; datagrams; state, the latest "
+			"value of each key; or stream, the bytes of connections. What is "
+			"not files is live and always before "
 			"files. Keys of the other kinds are ignored."),
 	CHANNEL(owner, "owner", CONF_STRING, .required = true,
 		.help = "Who answers for the data; stands in every manifest."),
@@ -243,7 +252,8 @@ static const struct conf_row channel_rows[] = {
 	CHANNEL(listen, "listen", CONF_END,
 		.help = "Where a live channel, which needs it, takes what producers bring: "
 			"an address of this host and a port, or the path of a socket; kind "
-			"= datagram also takes the address of a group (multicast)."),
+			"= datagram also takes the address of a group (multicast), kind = "
+			"stream the path of a FIFO, after fifo:."),
 	CHANNEL(join, "join", CONF_LIST,
 		.help = "Interfaces, separated by commas, by which messages to the group "
 			"in listen come, which needs them; at most 16. Never the diode "
@@ -295,6 +305,14 @@ static const struct conf_row channel_rows[] = {
 		.max = 4 * GIB,
 		.help = "Bytes of keys and values of a channel of kind state; what finds "
 			"no room is dropped and counted."),
+	CHANNEL(connections, "connections", CONF_U64, .def = "16", .min = 1,
+		.max = STREAM_OPEN_MAX,
+		.help = "Producers that a stream channel takes at a time; one more is "
+			"turned away and counted. A FIFO is one."),
+	CHANNEL(overflow, "overflow", CONF_ENUM, .def = "wait", .names = overflows,
+		.help = "What a stream channel does when receive_buffer is full: wait, "
+			"and producers wait with it; or drop what they bring meanwhile, "
+			"counted, with a gap in each stream."),
 };
 
 static const struct conf_section sections[] = {

@@ -43,6 +43,8 @@ struct tx_raw_channel {
 	uint64_t close_ns, gather_ns;
 	uint64_t live_k, live_m;
 	uint64_t refresh_ns, max_keys, max_table;
+	uint64_t connections;
+	int overflow;
 };
 
 struct tx_raw {

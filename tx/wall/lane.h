@@ -109,8 +109,8 @@ enum lane_fd {
 	TX_FD_PORT_RX = 10,   /* source: the interface's rx_packets, or absent */
 	TX_FD_LIVE =
 		16, /* source: where messages of each live channel come, one after the other */
-	TX_FD_FEED = 48,   /* a role of a kind: where messages of live channel i go */
-	TX_FD_LISTEN = 32, /* and where its producers come */
+	TX_FD_LISTEN = 32, /* a role of a kind: where producers of live channel i come */
+	TX_FD_FEED = 48,   /* and where its messages go */
 };
 enum lane_stats_block {
 	TX_STATS_SUPERVISOR = 0,
@@ -119,7 +119,8 @@ enum lane_stats_block {
 	TX_STATS_SENDER = 3,
 	TX_STATS_LIVE = 4, /* the source's too: what each live channel counts */
 	TX_STATS_STATE = 5,
-	TX_STATS_ROLES = 6,
+	TX_STATS_STREAM = 6,
+	TX_STATS_ROLES = 7,
 };
 
 #endif

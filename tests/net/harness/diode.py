@@ -241,7 +241,7 @@ class Diode:
 
     # -- waiting -----------------------------------------------------------------------
 
-    def wait(self, condition, timeout, what):
+    def wait(self, condition, timeout, what, step=0.1):
         """Wait until condition() is true; its value. A daemon that ends by itself, and a
         wait that is too long, raise."""
         end = time.monotonic() + timeout
@@ -255,7 +255,7 @@ class Diode:
             if time.monotonic() > end:
                 tails = "\n".join(p.tail(12) for p in (self.tx, self.rx) if p)
                 raise Died(f"not within {timeout} s: {what}\n{tails}")
-            time.sleep(0.1)
+            time.sleep(step)
 
     def published(self):
         return self.counters("rx").get("publish.objects_published", 0)
