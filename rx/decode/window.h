@@ -50,7 +50,7 @@
 /* A class has a lane of each worker of tx, and windows of all of them are open at once. */
 #define WINDOW_OPEN_MAX (WINDOW_DATA_OPEN * WIRE_LANES_MAX / WIRE_LANE_CLASSES)
 #define WINDOW_RECENT 64u /* ended windows remembered per stream */
-#define WINDOW_CLOSES 16u /* close records that came before their window, per stream */
+#define WINDOW_CLOSES 64u /* close records that came before their window, per stream */
 #define WINDOW_STRAYS 1024u
 #define WINDOW_TABLE_MIN 64u
 #define WINDOW_TABLE_MAX 512u

@@ -283,6 +283,38 @@ Test(window, close_overtakes_its_window)
 	scene_close();
 }
 
+/* After a pause of ours the control lane is far ahead, by the other ring: its windows are not given
+ * up for that, and what they lack is repaired. */
+Test(window, closes_far_ahead_give_up_no_window)
+{
+	struct rig_window w = window(1, 2, 2, 4);
+	const size_t frames = 7; /* four sources, two repairs, the close */
+
+	scene_open(256);
+	for (uint32_t number = 0; number < 3 * WINDOW_CLOSES; number++) {
+		w.number = number;
+		rig_tx_window(sc.tx, &sc.out, &w);
+		close_of(&w, 2);
+	}
+	cr_assert_eq(sc.out.n, frames * 3 * WINDOW_CLOSES);
+	for (size_t i = frames - 1; i < sc.out.n; i += frames)
+		send_at(i);
+	rig_run(sc.rig, RIG_MS);
+	for (size_t i = 0; i < sc.out.n; i++) {
+		if (i % frames != frames - 1 && i % frames != i / frames % 4)
+			send_at(i);
+		if (i % frames == frames - 1)
+			rig_run(sc.rig, RIG_MS);
+	}
+	for (uint32_t number = 0; number < 3 * WINDOW_CLOSES; number++) {
+		w.number = number;
+		cr_assert_eq(rig_arrived(sc.rig, &w, sc.have), 4, "window %u", number);
+	}
+	cr_assert_eq(rig_count(sc.rig, COUNT_SYMBOLS_MISSING), 0);
+	cr_assert_null(rig_find(sc.rig, DELIVER_WINDOW, 0));
+	scene_close();
+}
+
 Test(window, of_which_only_the_close_came)
 {
 	struct rig_window w = window(2, 2, 2, 600);
