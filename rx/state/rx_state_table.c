@@ -172,7 +172,7 @@ enum km_rc rx_state_table_put(struct rx_state_table *t, const struct state_messa
 	}
 	if (!set_room(t, e, m->value_len))
 		return refuse(t, e);
-	if (m->value_len > 0)
+	if (e->value && m->value_len > 0)
 		memcpy(e->value, m->value, m->value_len);
 	e->len = m->value_len;
 	e->update_ns = m->update_ns;

@@ -25,7 +25,7 @@ static bool grow(struct outlet *o, size_t need, size_t limit)
 	ring = malloc(room);
 	if (!ring)
 		return false;
-	for (size_t done = 0; done < o->held;) {
+	for (size_t done = 0; done < o->held && o->room > 0;) {
 		const size_t at = (o->from + done) % o->room;
 		size_t n = o->room - at;
 

@@ -215,13 +215,11 @@ static void linger(struct stream_table *t, struct outlet *o, short revents, uint
 	if (left < o->left)
 		o->end_ns = now_ns + STREAM_LINGER_NS;
 	o->left = left;
-	if (left == 0 && (o->deaf || !whole(o)))
-		stream_table_done(t, o);
-	else if ((revents & POLLERR) && left > 0)
+	if ((revents & POLLERR) && left > 0)
 		stream_table_lose(t, o, STREAM_NOTE_BROKEN, EPIPE, now_ns);
 	else if (now_ns >= o->end_ns && left > 0)
 		stream_table_lose(t, o, STREAM_NOTE_SLOW, 0, now_ns);
-	else if (now_ns >= o->end_ns)
+	else if (left == 0 && (o->deaf || !whole(o) || now_ns >= o->end_ns))
 		stream_table_done(t, o);
 }
 

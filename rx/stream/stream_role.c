@@ -256,7 +256,7 @@ static bool take_messages(struct stream *s, struct channel *c, uint64_t now_ns)
 /* True: there may be more to do at once. */
 static bool turn(struct stream *s, uint64_t until_ns)
 {
-	unsigned from[RX_LIVES_MAX], n = 0;
+	unsigned from[RX_LIVES_MAX] = {0}, n = 0;
 	uint64_t now_ns;
 	bool more = false;
 

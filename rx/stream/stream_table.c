@@ -125,11 +125,14 @@ static bool make_room(struct stream_table *t, uint64_t now_ns)
 	if (t->count[STREAM_COUNT_OPEN] < stream_table_most(t))
 		return true;
 	o = oldest(t, is_served);
-	if (o)
+	if (o) {
 		stream_table_done(t, o);
-	else
-		stream_table_lose(t, oldest(t, has_ended), STREAM_NOTE_SLOW, 0, now_ns);
-	return true;
+		return true;
+	}
+	o = oldest(t, has_ended);
+	if (o)
+		stream_table_lose(t, o, STREAM_NOTE_SLOW, 0, now_ns);
+	return o;
 }
 
 /* A place for NUMBER, in state DEAD. */
@@ -142,6 +145,10 @@ static struct outlet *place_for(struct stream_table *t, uint64_t number)
 			o = &t->outlet[i];
 	if (!o)
 		o = oldest(t, is_dead); /* at most half of the table goes on */
+	if (!o) {			/* never; but no message may write past the table */
+		o = &t->outlet[0];
+		outlet_drop(o);
+	}
 	outlet_clear(o);
 	o->number = number;
 	o->state = OUTLET_DEAD;

@@ -123,7 +123,7 @@ enum km_rc tx_state_table_put(struct tx_state_table *t, const struct state_messa
 			forget(t, e);
 		return rc;
 	}
-	if (m->value_len > 0)
+	if (e->value && m->value_len > 0)
 		memcpy(e->value, m->value, m->value_len);
 	e->len = m->value_len;
 	e->update_ns = m->update_ns;

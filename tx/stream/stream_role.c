@@ -113,7 +113,7 @@ static void store(struct stream *s)
 /* Waits for what any channel waits for, and gives each its turn. True: something moved. */
 static bool turn(struct stream *s, uint64_t until_ns)
 {
-	unsigned from[TX_LIVES_MAX], n = 0;
+	unsigned from[TX_LIVES_MAX] = {0}, n = 0;
 	bool moved = false;
 	uint64_t now_ns = clock_mono_ns();
 
