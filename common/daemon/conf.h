@@ -203,4 +203,8 @@ KM_MUST_CHECK enum km_rc conf_value_parse(const struct conf_row *row, const char
 char *conf_value_format(const struct conf_row *row, const void *field, char *buf,
 			size_t len);
 
+/* A mode written as text, "0640", as number; -1 when it is not three or four octal digits up to
+ * 0777. */
+int conf_parse_mode(const char *text);
+
 #endif

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -533,4 +534,15 @@ char *conf_allowed_text(const struct conf_row *row, char *buf, size_t len)
 		break;
 	}
 	return buf;
+}
+
+int conf_parse_mode(const char *text)
+{
+	size_t n = strlen(text);
+	long mode;
+
+	if (n < 3 || n > 4 || text[strspn(text, "01234567")] != '\0')
+		return -1;
+	mode = strtol(text, NULL, 8);
+	return mode <= 0777 ? (int)mode : -1;
 }

@@ -39,8 +39,8 @@ static void convert_channel(struct rx_config_channel *to, const struct rx_raw_ch
 	to->keep_ns = from->keep_days * DAY_NS;
 	to->max_object = from->max_object;
 	to->min_free = from->min_free;
-	to->file_mode = (uint16_t)rx_parse_mode(from->file_mode);
-	to->dir_mode = (uint16_t)rx_parse_mode(from->dir_mode);
+	to->file_mode = (uint16_t)conf_parse_mode(from->file_mode);
+	to->dir_mode = (uint16_t)conf_parse_mode(from->dir_mode);
 	memcpy(to->scan, from->scan, sizeof(to->scan));
 	to->scan_timeout_ns = from->scan_timeout_ns;
 	to->scan_jobs = (unsigned)from->scan_jobs;
@@ -71,13 +71,13 @@ static void convert_live(struct rx_config_live *to, const struct rx_raw_channel 
 	to->deliver_ttl = (uint8_t)from->deliver_ttl;
 	to->deliver_buffer = from->deliver_buffer;
 	to->hold_ns = from->hold_back_ns;
-	to->socket_mode = (uint16_t)rx_parse_mode(from->socket_mode);
+	to->socket_mode = (uint16_t)conf_parse_mode(from->socket_mode);
 	to->stale_ns = from->stale_ns;
 	to->max_keys = (uint32_t)from->max_keys;
 	to->max_table = from->max_table;
 	memcpy(to->file, from->file, sizeof(to->file));
 	to->file_every_ns = from->file_every_ns;
-	to->file_mode = (uint16_t)rx_parse_mode(from->file_mode);
+	to->file_mode = (uint16_t)conf_parse_mode(from->file_mode);
 	to->connections =
 		from->deliver.kind == LOCAL_END_FIFO ? 1 : (unsigned)from->connections;
 	to->consumer_buffer = from->consumer_buffer;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: ISC
 /* What must agree between keys. Everything here is decided by the file (and the MTU) alone. */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "frame.h"
@@ -21,17 +20,6 @@ uint32_t rx_slot_stride(uint32_t mtu)
 
 	/* an odd number of cache lines, so that equal offsets spread over all cache sets */
 	return (uint32_t)((((symbol + 63) / 64) | 1) * 64);
-}
-
-int rx_parse_mode(const char *text)
-{
-	size_t n = strlen(text);
-	long mode;
-
-	if (n < 3 || n > 4 || text[strspn(text, "01234567")] != '\0')
-		return -1;
-	mode = strtol(text, NULL, 8);
-	return mode <= 0777 ? (int)mode : -1;
 }
 
 static void judge_paths(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
@@ -81,7 +69,8 @@ static void judge_scan_paths(const struct rx_raw *raw, struct conf_report *repor
 static void judge_files(const struct rx_raw *raw, struct conf_report *report, uint32_t i)
 {
 	const struct rx_raw_channel *c = &raw->channel[i];
-	int file_mode = rx_parse_mode(c->file_mode), dir_mode = rx_parse_mode(c->dir_mode);
+	int file_mode = conf_parse_mode(c->file_mode),
+	    dir_mode = conf_parse_mode(c->dir_mode);
 
 	if (c->root[0] == '\0')
 		conf_report_add(report, raw, "channel", i, NULL,
@@ -142,7 +131,7 @@ static void judge_state(const struct rx_raw *raw, struct conf_report *report, ui
 	const struct rx_raw_channel *c = &raw->channel[i];
 	uint32_t before = 0;
 
-	if (rx_parse_mode(c->socket_mode) < 0)
+	if (conf_parse_mode(c->socket_mode) < 0)
 		conf_report_add(report, raw, "channel", i, "socket_mode",
 				"is no mode: octal, such as 0660");
 	for (uint32_t j = 0; j < i; j++) {

@@ -119,7 +119,4 @@ uint64_t rx_window_slots(uint64_t fec_k, uint64_t fec_m, uint64_t depth);
 /* Bytes of a slot of the window segment for this MTU. */
 uint32_t rx_slot_stride(uint32_t mtu);
 
-/* "0640" as number; -1 when it is not three or four octal digits up to 0777. */
-int rx_parse_mode(const char *text);
-
 #endif

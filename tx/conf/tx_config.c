@@ -55,7 +55,7 @@ static void convert_live(struct tx_config_live *to, const struct tx_raw_channel 
 	for (uint32_t i = 0; i < from->join.n && i < TX_JOIN_MAX; i++)
 		(void)snprintf(to->join[to->joins++], sizeof(to->join[0]), "%s",
 			       from->join.item[i]);
-	to->socket_mode = (uint16_t)tx_parse_mode(from->socket_mode);
+	to->socket_mode = (uint16_t)conf_parse_mode(from->socket_mode);
 	for (uint32_t i = 0; i < from->allow.n && i < TX_ALLOW_MAX; i++)
 		if (tx_parse_address(from->allow.item[i], to->allow[to->allowed]))
 			to->allowed++;

@@ -2,7 +2,6 @@
 /* What must agree between keys. Everything here is decided by the file alone. */
 #include <arpa/inet.h>
 #include <net/if.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "fec.h"
@@ -17,17 +16,6 @@ unsigned tx_rows(uint64_t fec_m)
 	if (fec_m == 0)
 		return 0;
 	return fec_rows_for(fec_m < 6 ? 6 : (unsigned)fec_m);
-}
-
-int tx_parse_mode(const char *text)
-{
-	size_t n = strlen(text);
-	long mode;
-
-	if (n < 3 || n > 4 || text[strspn(text, "01234567")] != '\0')
-		return -1;
-	mode = strtol(text, NULL, 8);
-	return mode <= 0777 ? (int)mode : -1;
 }
 
 bool tx_parse_address(const char *text, uint8_t ip[4])
@@ -144,7 +132,7 @@ static void judge_listen(const struct tx_raw *raw, struct conf_report *report, u
 			conf_report_add(report, raw, "channel", i, "listen",
 					"channel %s listens there already",
 					raw->channel[j].name);
-	if (tx_parse_mode(c->socket_mode) < 0)
+	if (conf_parse_mode(c->socket_mode) < 0)
 		conf_report_add(report, raw, "channel", i, "socket_mode",
 				"is no mode: octal, such as 0660");
 }

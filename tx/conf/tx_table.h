@@ -106,9 +106,6 @@ void tx_judge(const struct tx_raw *raw, struct conf_report *report);
 /* "192.0.2.1" as four bytes; false when it is no such address, or 0.0.0.0. */
 bool tx_parse_address(const char *text, uint8_t ip[4]);
 
-/* "0660" as number; -1 when it is not three or four octal digits up to 0777. */
-int tx_parse_mode(const char *text);
-
 /* Rows of the generator for fec_m repairs: 0 for none. A closed block may need up to 6. */
 unsigned tx_rows(uint64_t fec_m);
 

@@ -141,15 +141,15 @@ Test(rx_config, places_that_no_datagram_goes_to)
 
 Test(rx_config, modes_are_octal_and_plain)
 {
-	cr_assert_eq(rx_parse_mode("644"), 0644);
-	cr_assert_eq(rx_parse_mode("0600"), 0600);
-	cr_assert_eq(rx_parse_mode("0777"), 0777);
-	cr_assert_eq(rx_parse_mode("1777"), -1);
-	cr_assert_eq(rx_parse_mode("4644"), -1);
-	cr_assert_eq(rx_parse_mode("648"), -1);
-	cr_assert_eq(rx_parse_mode("44"), -1);
-	cr_assert_eq(rx_parse_mode("00644"), -1);
-	cr_assert_eq(rx_parse_mode(""), -1);
+	cr_assert_eq(conf_parse_mode("644"), 0644);
+	cr_assert_eq(conf_parse_mode("0600"), 0600);
+	cr_assert_eq(conf_parse_mode("0777"), 0777);
+	cr_assert_eq(conf_parse_mode("1777"), -1);
+	cr_assert_eq(conf_parse_mode("4644"), -1);
+	cr_assert_eq(conf_parse_mode("648"), -1);
+	cr_assert_eq(conf_parse_mode("44"), -1);
+	cr_assert_eq(conf_parse_mode("00644"), -1);
+	cr_assert_eq(conf_parse_mode(""), -1);
 }
 
 /* The pool that the message names is enough, and one MiB less is not. */
