@@ -62,7 +62,7 @@ static int progress_load_extent(struct progress_load *load, struct object *o, ui
 {
 	uint64_t from = rd_varint(rd), to = rd_varint(rd);
 
-	if (!rd_done(rd) || from >= to)
+	if (!rd_done(rd) || from >= to || (o->begun && to > o->size))
 		return 1;
 	if (type == PROGRESS_EXTENT && !load->same_boot)
 		return 0;

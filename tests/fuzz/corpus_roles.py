@@ -67,6 +67,8 @@ def states(_vectors):
     yield "no-key", said(b"") + said(b"\nvalue") + said(b"a\tb\nc") + said(b"k" * 256) + give
     yield "longest-key", said(b"k" * 255 + b"\nv") + said(b"k" * 255) + give
     yield "too-long", said(b"k\n" + bytes(1987)) + said(b"k\n" + bytes(1988)) + give
+    yield "escaped", said(b"quote\"back\\slash\n\"\\\n\x01\xc2\x85") + said(b"half\n\xe5\x88") + give
+    yield "emptied", said(b"k\nv") + give + said(b"k\n") + give + said(b"k") + give
     yield "coalesced", said(b"k\n1") + said(b"j\n2") + said(b"k\n3") + b"\x01\x01" + give
     yield "said-again", said(b"k\n1") + said(b"gone") + give + (after(10) + give) * 5
     yield "full", b"".join(said(b"k%d\n" % i + bytes(400)) for i in range(12)) + give
@@ -126,6 +128,15 @@ def streams(_vectors):
         yield name + "twice", policy + opened(1) + data(1, 0, b"x") + data(1, 0, b"x", time=255) \
             + data(1, 1, b"y", time=254) + data(1, 0, b"x")
         yield name + "gone", policy + opened(1) + data(1, 0, b"x", how=0) + data(1, 1, b"y", how=250)
+    yield "grows", b"\0" + opened(1) + data(1, 0, b"g" * 12000) + data(1, 12000, b"h" * 12000) \
+        + data(1, 24000, b"i" * 14000) + data(1, 38000, b"j" * 3000)
+    yield "wraps", b"\0" + b"".join(opened(i) for i in range(1, 6)) + data(5, 0, b"w" * 16000, how=4) \
+        + data(5, 16000, b"x" * 388) + data(5, 16388, b"y" * 9000)
+    yield "gives-way", b"\0" + b"".join(
+        opened(i) + data(i, 0, b"held") + (closed(i, 4) if i < 6 else b"") for i in range(1, 11)) \
+        + closed(6, 4, 0, 10) + opened(11) + opened(12) + opened(12)
+    yield "dead-give-way", b"\0" + b"".join(opened(i) + data(i, 9, b"hole") for i in range(1, 300))
+    yield "before", b"\0" + opened(1) + data(1, 0, b"twelve bytes") + data(1, 3, b"again")
     yield "no-such-version", b"\0" + said(b"\x02" + head(1, 1)[1:] + struct.pack(">QB", 1, 0))
     yield "no-such-op", b"\0" + said(head(5, 1))
     yield "not-opened", b"\0" + said(head(2, 1) + struct.pack(">QQ", 2, 0) + b"x")
@@ -260,6 +271,8 @@ def rows(_vectors):
     yield "progress-lies", piece(6, 0, bytes(10)) + piece(3, 3, progress(2, begin)) + piece(
         3, 1, progress(4, span)) + piece(3, 1, progress(3, span, 1, 2)) + piece(
             3, 1, progress(5, b"", 1, 2)) + piece(3, 1, progress(4, varint(9) + varint(9)))
+    yield "progress-beyond", piece(6, 0, bytes(300)) + piece(3, 3, progress(2, begin)) + piece(
+        3, 1, progress(4, varint(0) + varint(200)))
     yield "progress-boot", piece(3, 3, b"\x01" + b"0" * 36) + piece(3, 1, progress(3, span)) \
         + piece(3, 1, progress(5, b"")) + piece(3, 1, progress(2, begin, 2))
     # ranges first, a size below them later

@@ -24,6 +24,7 @@ struct all {
 	struct conf_list keys;
 	struct conf_endpoint peer;
 	uint64_t least, any, span;
+	struct local_end end;
 	char note[32];
 	struct channel channel[8];
 	uint32_t channels;
@@ -48,6 +49,7 @@ static const struct conf_row link_rows[] = {
 		 .help = "h"),
 	CONF_ROW(struct all, any, "any", CONF_U64, .def = "1", .help = "h"),
 	CONF_ROW(struct all, span, "span", CONF_DURATION, .def = "1 s", .help = "h"),
+	CONF_ROW(struct all, end, "end", CONF_END, .help = "h"),
 	CONF_ROW(struct all, note, "note", CONF_STRING, .def = "n", .help = "h"),
 };
 
@@ -121,6 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (rc == KM_OK) {
 		/* What it would print as effective values must mean the same. */
 		FUZZ_ASSERT(all.workers >= 1 && all.workers <= 8);
+		FUZZ_ASSERT(conf_parse_mode(all.note) <= 0777);
 		out = open_memstream(&dump, &dump_len);
 		FUZZ_ASSERT(out != NULL);
 		conf_dump(out, &all, &report);

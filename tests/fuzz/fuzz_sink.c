@@ -115,6 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	out.channels = 2;
 	out.fd[0] = pair[0];
 	out.fd[1] = -1;
+	out.headed[1] = true;
 	FUZZ_ASSERT(sink_out_attach(&out, memory, sink_bytes()) == KM_OK);
 	rd_init(&rd, data, size);
 	fuzz_alloc_forbid();

@@ -45,6 +45,28 @@ static void check_text(const char *text, size_t len)
 		FUZZ_ASSERT(text[i] == '\n' || (text[i] >= ' ' && text[i] < 0x7f));
 }
 
+/* One bad name would spoil the whole file for its reader. */
+static void print_metrics(const struct stats_map *map)
+{
+	char *text = NULL, *line, *at = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	FUZZ_ASSERT(out);
+	stats_print_prometheus(map, "fuzz", out);
+	fclose(out);
+	check_text(text, len);
+	for (line = strtok_r(text, "\n", &at); line; line = strtok_r(NULL, "\n", &at)) {
+		const size_t name = strspn(line, "abcdefghijklmnopqrstuvwxyz_"
+						 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+
+		FUZZ_ASSERT(strncmp(line, "# TYPE fuzz_", 12) == 0 ||
+			    (strncmp(line, "fuzz_", 5) == 0 &&
+			     (line[name] == ' ' || line[name] == '{')));
+	}
+	free(text);
+}
+
 static void print(const struct stats_map *map, bool json)
 {
 	char *text = NULL;
@@ -99,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)stats_find(&map, "role", "frames", &value);
 		print(&map, false);
 		print(&map, true);
+		print_metrics(&map);
 		stats_unmap(&map);
 		claim(fd);
 	} else {

@@ -243,7 +243,9 @@ def confs(_vectors):
         b"keys = " + b"k" * 2000, b"keys = \x7f", b"peer = 192.0.2.1:4001", b"peer = 192.0.2.01:1",
         b"peer = 192.0.2.256:1", b"peer = 0.0.2.1:1", b"peer = 192.0.2.1:0", b"peer = 192.0.2.1",
         b"peer = 192.0.2.1:1x", b"mtime = ", b"least = 0", b"least = 5 ms", b"note = \xff",
-        b"note = " + b"n" * 400, b"any = x", b"any = 5", b"span = x")):
+        b"note = " + b"n" * 400, b"any = x", b"any = 5", b"span = x", b"end = 192.0.2.1:4001",
+        b"end = /run/app/socket/", b"end = fifo:/run/app/pipe", b"end = app", b"end = fifo:pipe",
+        b"end = /" + b"e" * 200, b"note = 0640", b"note = 1777", b"note = 64", b"note = 648")):
         yield "value-%02d" % i, link(line)
     yield "slashes", link(b"folder = /srv/data//", b"permissive = on", b"peer = 198.51.100.7:4002",
                           b"ethertype = 0x88B5", b"memory = 1.5 MiB", b"least = 1.5 ms", b"any = 3",
