@@ -69,6 +69,8 @@ def states(_vectors):
     yield "too-long", said(b"k\n" + bytes(1987)) + said(b"k\n" + bytes(1988)) + give
     yield "escaped", said(b"quote\"back\\slash\n\"\\\n\x01\xc2\x85") + said(b"half\n\xe5\x88") + give
     yield "emptied", said(b"k\nv") + give + said(b"k\n") + give + said(b"k") + give
+    yield "heavy", b"".join(said(b"%c\n" % (97 + i) + bytes(1900)) for i in range(4)) + give
+    yield "late-turn", said(b"k\n1") + give + after(200) + give + after(255) + give
     yield "coalesced", said(b"k\n1") + said(b"j\n2") + said(b"k\n3") + b"\x01\x01" + give
     yield "said-again", said(b"k\n1") + said(b"gone") + give + (after(10) + give) * 5
     yield "full", b"".join(said(b"k%d\n" % i + bytes(400)) for i in range(12)) + give
@@ -132,6 +134,7 @@ def streams(_vectors):
         + data(1, 24000, b"i" * 14000) + data(1, 38000, b"j" * 3000)
     yield "wraps", b"\0" + b"".join(opened(i) for i in range(1, 6)) + data(5, 0, b"w" * 16000, how=4) \
         + data(5, 16000, b"x" * 388) + data(5, 16388, b"y" * 9000)
+    yield "nothing-waits", b"\0" + opened(1) + said(head(1, 2) + struct.pack(">QB", 2, 0), how=0)
     yield "gives-way", b"\0" + b"".join(
         opened(i) + data(i, 0, b"held") + (closed(i, 4) if i < 6 else b"") for i in range(1, 11)) \
         + closed(6, 4, 0, 10) + opened(11) + opened(12) + opened(12)

@@ -75,6 +75,7 @@ static void give(unsigned most)
 	struct state_message m;
 	size_t len;
 
+	FUZZ_ASSERT(!tx_state_table_waits(&tx) || tx_state_table_peek(&tx, &m, now_ns));
 	while (most-- > 0 && tx_state_table_peek(&tx, &m, now_ns)) {
 		FUZZ_ASSERT(state_encode(room + sizeof(struct sink_head), 2000, &m, &len) ==
 			    KM_OK);
